@@ -1,0 +1,1 @@
+"""Joins stages to files: recipe, manifest, runner."""

@@ -1,0 +1,1 @@
+"""Scans with known truth, made from analytic shapes."""

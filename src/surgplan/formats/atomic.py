@@ -1,0 +1,145 @@
+"""The only way a file is written: beside its place, flushed, read back, then renamed.
+
+A file under its final name is whole, or it is the old one. Nothing is told to be written before its bytes are on disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from surgplan.errors import BadInput, OutOfResources, SurgplanError, WouldOverwrite, WrongUsage
+
+CHUNK = 1 << 20
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is on disk: where, how long, and the SHA-256 of its bytes as read back."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_bytes(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> Written:
+    """Write `data` to `path` atomically; `check` may read the temporary file and raise."""
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            for start in range(0, len(data), CHUNK):
+                file.write(data[start : start + CHUNK])
+
+    return write_file(path, fill, check, expected_sha256=hashlib.sha256(data).hexdigest())
+
+
+def write_text(path: Path, text: str, check: Callable[[Path], None] | None = None) -> Written:
+    """Write `text` as UTF-8 to `path` atomically."""
+    return write_bytes(path, text.encode("utf-8"), check)
+
+
+def write_file(
+    path: Path,
+    fill: Callable[[Path], None],
+    check: Callable[[Path], None] | None = None,
+    expected_sha256: str | None = None,
+) -> Written:
+    """Let `fill` write a temporary file beside `path`, then put it in its place.
+
+    Parameters
+    ----------
+    path:
+        Where the file shall be. Its folder is made when it is missing. An old file stays until the very end.
+    fill:
+        Gets a path in the same folder with the same ending, and writes it; any library may do that.
+    check:
+        Gets the same path once its bytes are flushed; reads it back and raises when it is not what was meant.
+    expected_sha256:
+        The hash that the bytes must have, when it is known.
+
+    Raises
+    ------
+    OutOfResources
+        The disk is full, or the quota is.
+    WrongUsage
+        The folder cannot be written to.
+    BadInput
+        What was read back is not what was written.
+    """
+    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part{''.join(path.suffixes[-2:])}")
+    with _disk_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fill(temporary)
+            _flush(temporary)
+            found = sha256_of(temporary)
+            if expected_sha256 not in (None, found):
+                raise BadInput(path, "reading back gives other bytes than were written", advice="Check the disk")
+            if check is not None:
+                check(temporary)
+            size = temporary.stat().st_size
+            temporary.replace(path)
+            _flush(path.parent)
+        finally:
+            with suppress(OSError):
+                temporary.unlink()
+    return Written(path, size, found)
+
+
+def refuse_overwriting(path: Path, overwrite: bool) -> None:
+    """Raise `WouldOverwrite` when `path` exists and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise WouldOverwrite(path, "exists already", advice="Choose another name, or pass --overwrite to replace it")
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Name what the operating system refused; libraries that only say "failed" are asked through the free space."""
+    try:
+        yield
+    except SurgplanError:
+        raise
+    except OSError as error:
+        raise disk_error(path, error) from error
+    except RuntimeError as error:
+        if _free_bytes(path.parent) < CHUNK:
+            raise disk_error(path, OSError(errno.ENOSPC, "no space left on device")) from error
+        raise
+
+
+def disk_error(path: Path, error: OSError) -> SurgplanError:
+    """The right kind of error for what the operating system said about `path`."""
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in FULL:
+        return OutOfResources(path, f"cannot be written: {reason}", advice="Free some disk space and run again")
+    if error.errno in FORBIDDEN:
+        return WrongUsage(path, f"cannot be written: {reason}", advice="Choose a folder that you may write to")
+    return OutOfResources(path, f"cannot be written: {reason}", advice="Check the disk and run again")
+
+
+def _free_bytes(folder: Path) -> int:
+    with suppress(OSError):
+        numbers = os.statvfs(folder)
+        return numbers.f_bavail * numbers.f_frsize
+    return CHUNK

@@ -1,0 +1,1 @@
+"""The nouns: valid from birth and frozen. World coordinates are LPS millimetres."""

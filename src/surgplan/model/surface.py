@@ -1,0 +1,86 @@
+"""Surface: a triangle mesh that knows its structure and its frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgplan.model.frames import LPS, Array, Frame, Transform
+from surgplan.model.labels import Label
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A triangle mesh in millimetres; it may be open, and need not be watertight.
+
+    Parameters
+    ----------
+    label:
+        The structure it bounds.
+    vertices:
+        (n, 3) float64, mm, in `frame`.
+    triangles:
+        (m, 3) int32 vertex indices, counter-clockwise seen from outside.
+    frame:
+        Where the vertices lie.
+
+    Raises
+    ------
+    ValueError
+        Wrong shapes, a vertex that is not finite, or a triangle that names no vertex.
+    """
+
+    label: Label
+    vertices: Array
+    triangles: NDArray[np.int32]
+    frame: Frame = LPS
+
+    def __post_init__(self) -> None:
+        vertices = np.ascontiguousarray(self.vertices, dtype=np.float64).view()
+        triangles = np.ascontiguousarray(self.triangles, dtype=np.int32).view()
+        for what, array in (("vertices", vertices), ("triangles", triangles)):
+            if array.ndim != 2 or array.shape[1] != 3:
+                raise ValueError(f"{what} must have the shape (n, 3), not {array.shape}")
+        if not np.isfinite(vertices).all():
+            raise ValueError("a vertex is not finite")
+        if triangles.size and (triangles.min() < 0 or triangles.max() >= len(vertices)):
+            raise ValueError("a triangle names a vertex that does not exist")
+        vertices.setflags(write=False)
+        triangles.setflags(write=False)
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "triangles", triangles)
+
+    @property
+    def corners(self) -> Array:
+        """(m, 3, 3) the three corners of each triangle, mm."""
+        return self.vertices[self.triangles]
+
+    @property
+    def bounds(self) -> Array:
+        """(2, 3) lowest and highest coordinates that triangles reach, mm; `ValueError` when there are none."""
+        if not len(self.triangles):
+            raise ValueError("a surface without triangles has no bounds")
+        used = self.vertices[np.unique(self.triangles)]
+        return np.array([used.min(axis=0), used.max(axis=0)])
+
+    @property
+    def volume_mm3(self) -> float:
+        """Signed volume by the divergence theorem: positive when the triangles face outward."""
+        a, b, c = (self.corners - self.vertices.mean(axis=0)).transpose(1, 0, 2)
+        return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+
+    @property
+    def area_mm2(self) -> float:
+        """Sum of the triangles' areas, mm²."""
+        a, b, c = self.corners.transpose(1, 0, 2)
+        return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2.0)
+
+    def with_mesh(self, vertices: Array, triangles: NDArray[np.int32]) -> Surface:
+        """Another mesh of the same structure in the same frame."""
+        return Surface(self.label, vertices, triangles, self.frame)
+
+    def moved(self, transform: Transform) -> Surface:
+        """The surface in `transform.fixed`; call it as `transform @ surface`."""
+        return Surface(self.label, transform.apply(self.vertices), self.triangles, transform.fixed)

@@ -1,0 +1,1 @@
+"""Landmarks, fiducials and the transforms between frames."""

@@ -1,0 +1,1 @@
+"""What a surgeon reads: pictures and one page."""

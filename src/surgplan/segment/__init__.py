@@ -1,0 +1,1 @@
+"""From a volume to a label map."""
