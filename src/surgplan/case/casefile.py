@@ -1,0 +1,185 @@
+"""Case file and case plan: which scan, which recipe, and what only this patient has."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from surgplan.case.recipe import Recipe, find_recipe, load_recipe, recipe_tables
+from surgplan.case.toml_files import parse_setting, parse_value, read_toml
+from surgplan.errors import WrongUsage
+from surgplan.model.frames import LPS, LPS_FROM_RAS, RAS
+from surgplan.model.labels import file_stem
+from surgplan.model.points import Landmark, PointSet, Trajectory
+from surgplan.params import Params, nearest
+
+STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "report")
+
+Vector = tuple[float, float, float]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class LandmarkEntry(Params):
+    """One `[[landmark]]` of a case file."""
+
+    name: Name = Field(description="what the point is called")
+    position_mm: Vector = Field(description="where it lies, three numbers in mm")
+    frame: Literal["LPS", "RAS"] = Field("LPS", description="frame of position_mm")
+    description: str = Field("", max_length=200, description="how the point was found")
+    uncertainty_mm: float | None = Field(None, gt=0, le=100, description="standard deviation of the position, in mm")
+
+    def landmark(self) -> Landmark:
+        """The landmark in LPS."""
+        given = LPS if self.frame == "LPS" else RAS
+        point = Landmark(self.name, self.position_mm, given, self.description, self.uncertainty_mm)  # type: ignore[arg-type]
+        return point if given == LPS else LPS_FROM_RAS @ point
+
+
+class TrajectoryEntry(Params):
+    """One `[[trajectory]]` of a case file."""
+
+    name: Name = Field(description="what the trajectory is called")
+    entry: str | Vector = Field(description="a landmark's name, or a position in LPS mm")
+    target: str | Vector = Field(description="a landmark's name, or a position in LPS mm")
+    avoid: tuple[str, ...] = Field((), description="structures to keep away from")
+    margin_mm: float = Field(0.0, ge=0, le=100, description="distance to keep from them, in mm")
+
+    def trajectory(self, landmarks: PointSet, structures: Sequence[str], where: str) -> Trajectory:
+        """The trajectory in LPS; unknown names are `WrongUsage`."""
+        for name in self.avoid:
+            if name not in structures:
+                raise WrongUsage(
+                    where,
+                    f"trajectory `{self.name}` avoids `{name}`, no structure",
+                    advice=nearest(name, [*structures]),
+                )
+        ends = [self._end(which, landmarks, where) for which in ("entry", "target")]
+        try:
+            return Trajectory(self.name, ends[0], ends[1], LPS, self.avoid, self.margin_mm)
+        except ValueError as error:
+            raise WrongUsage(where, str(error), advice="Move the entry or the target") from None
+
+    def _end(self, which: str, landmarks: PointSet, where: str) -> Any:
+        given = getattr(self, which)
+        if not isinstance(given, str):
+            return given
+        try:
+            return landmarks[given].position
+        except KeyError:
+            known = [point.name for point in landmarks]
+            found = f"{which} of trajectory `{self.name}` is `{given}`, which is no landmark"
+            raise WrongUsage(where, found, advice=nearest(given, known)) from None
+
+
+class CaseFile(Params):
+    """What a `case.toml` holds besides the tables that override its recipe's."""
+
+    case: Name = Field(description="name of the case, never a patient's; printed on the model")
+    source: str | None = Field(None, description="folder or file of the scan, relative to the case file")
+    recipe: str = Field(description="name or path of the recipe")
+    landmark: tuple[LandmarkEntry, ...] = Field((), description="points that only this patient has")
+    trajectory: tuple[TrajectoryEntry, ...] = Field((), description="planned straight paths")
+
+
+@dataclass(frozen=True)
+class CasePlan:
+    """A case with everything resolved: nothing is looked up after this."""
+
+    case: str
+    source: Path
+    recipe_name: str
+    recipe: Recipe
+    landmarks: PointSet
+    trajectories: tuple[Trajectory, ...]
+    entries: CaseFile
+
+    def case_toml(self) -> dict[str, Any]:
+        """The tables of the case folder's own `case.toml`: complete, without the path of the scan.
+
+        Paths are machine-dependent and often carry patients' names, so the source stays out.
+        """
+        tables = self.entries.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
+        return {**tables, "case": self.case, "recipe": self.recipe_name, **self.recipe.model_dump(mode="json")}
+
+
+def plan_case(
+    given: Path,
+    recipe: str | None = None,
+    name: str | None = None,
+    settings: Sequence[str] = (),
+    tables: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> CasePlan:
+    """What a command line asks for: a scan with a recipe, or a case file.
+
+    Precedence: `tables` (options of the command line), `settings` (`--set`), environment, case file, recipe, default.
+
+    Raises
+    ------
+    WrongUsage
+        Unknown recipe, key, landmark or structure, or a value out of range.
+    """
+    is_case_file = given.suffix == ".toml"
+    where = given.name
+    stored: dict[str, Any] = read_toml(given) if is_case_file else {}
+    over = {key: stored.pop(key) for key in STAGE_TABLES if key in stored}
+    stored.pop("description", None)
+    if name is not None or "case" not in stored:
+        stored["case"] = name or default_case_name(given)
+    if recipe is not None:
+        stored["recipe"] = recipe
+    if "recipe" not in stored:
+        raise WrongUsage(where, "no recipe was named", advice="Pass -r NAME; `surgplan recipes` lists them")
+    entries = CaseFile.from_table(stored, where)
+    recipe_path = find_recipe(entries.recipe, given.parent)
+    overrides: list[tuple[str, dict[str, Any]]] = [(where, over)] if over else []
+    overrides += _from_environment(os.environ if environment is None else environment)
+    overrides += [(f"--set {setting}", parse_setting(setting)) for setting in settings]
+    overrides += [("command line", dict(tables))] if tables else []
+    chosen = load_recipe(recipe_tables(recipe_path), recipe_path.name, overrides)
+    landmarks = _landmarks(entries, where)
+    names = [structure.name for structure in chosen.structure]
+    paths = tuple(entry.trajectory(landmarks, names, where) for entry in entries.trajectory)
+    source = _source_of(given, entries) if is_case_file else given
+    return CasePlan(entries.case, source, entries.recipe, chosen, landmarks, paths, entries)
+
+
+def default_case_name(given: Path) -> str:
+    """A name for a case that has none.
+
+    Folder names of scans often carry patients' names, so it does not come from there; a case file's folder was named
+    by whoever planned the case.
+    """
+    return file_stem(given.resolve().parent.name) if given.suffix == ".toml" else "case"
+
+
+def _source_of(case_file: Path, entries: CaseFile) -> Path:
+    note = case_file.parent / ".surgplan" / "source"
+    if entries.source is not None:
+        return case_file.parent / entries.source
+    if note.is_file():
+        return Path(note.read_text("utf-8").strip())
+    raise WrongUsage(case_file.name, "key `source` is missing", advice="Add `source = …`, the folder of the scan")
+
+
+def _landmarks(entries: CaseFile, where: str) -> PointSet:
+    try:
+        return PointSet((entry.landmark() for entry in entries.landmark), LPS)
+    except ValueError as error:
+        raise WrongUsage(where, str(error), advice="Rename or correct that landmark") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterable[tuple[str, dict[str, Any]]]:
+    """`SURGPLAN_SURFACE_TOLERANCE_MM=0.1` sets `surface.tolerance_mm`."""
+    tables = "|".join(table for table in STAGE_TABLES if table != "structure")
+    for variable in sorted(environment):
+        match = re.fullmatch(f"SURGPLAN_({tables})_(.+)", variable, re.IGNORECASE)
+        if match:
+            table, key = match[1].lower(), match[2].lower()
+            yield variable, {table: {key: parse_value(environment[variable])}}

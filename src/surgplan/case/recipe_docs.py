@@ -1,0 +1,85 @@
+"""`docs/recipes.md`: every parameter of every stage, made from the `Params` models."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from surgplan.case.casefile import CaseFile, LandmarkEntry, TrajectoryEntry
+from surgplan.case.recipe import Recipe
+from surgplan.params import Params
+from surgplan.segment.stage import StructureParams
+
+HEAD = """# Recipes and case files
+
+*This page is made from the code by `make docs`; a test fails when it is out of date.*
+
+A recipe tells what to do with a scan; a case file names a scan and a recipe, and what only this patient has. Both are
+TOML. A case file may hold any table of a recipe, which then overrides the recipe's values; a `[[structure]]` with the
+name of one of the recipe's structures changes it, another name adds a structure. A recipe that says
+`extends = "ct-bone"` starts from that recipe.
+
+Precedence, first wins: option of the command line (`--set surface.tolerance_mm=0.1`), variable
+(`SURGPLAN_SURFACE_TOLERANCE_MM=0.1`), case file, recipe, default.
+
+`surgplan recipes` lists the recipes, `surgplan recipes NAME` shows one, `surgplan recipes --schema` prints the JSON
+Schema for editors. A lab's own recipes are found in the folders that `SURGPLAN_RECIPES` names and in
+`~/.config/surgplan/recipes`.
+"""
+
+
+def recipes_markdown() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for name, info in Recipe.model_fields.items():
+        if name == "structure":
+            parts.append(_section("[[structure]]", StructureParams, "One table for each structure to segment."))
+        elif isinstance(info.annotation, type) and issubclass(info.annotation, Params):
+            parts.append(_section(f"[{name}]", info.annotation, (info.annotation.__doc__ or "").strip()))
+    parts.append("# Case files\n")
+    parts.append(_section("case.toml", CaseFile, "Keys at the top of a case file.", skip=("landmark", "trajectory")))
+    parts.append(_section("[[landmark]]", LandmarkEntry, "A point that only this patient has."))
+    parts.append(_section("[[trajectory]]", TrajectoryEntry, "A planned straight path."))
+    return "\n".join(parts)
+
+
+def _section(title: str, model: type[Params], text: str, skip: tuple[str, ...] = ()) -> str:
+    rows = ["| key | type | default | range | meaning |", "| --- | --- | --- | --- | --- |"]
+    for name, info in model.model_fields.items():
+        if name not in skip:
+            rows.append(
+                f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {_range(info)} | {info.description} |"
+            )
+    return f"## `{title}`\n\n{text}\n\n" + "\n".join(rows) + "\n"
+
+
+def _type(annotation: Any) -> str:
+    inner = get_args(annotation)
+    if not inner:
+        return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    origin = get_origin(annotation)
+    if origin is tuple and inner[-1] is not Ellipsis:
+        return f"{len(inner)} × {_type(inner[0])}"
+    if origin is tuple:
+        return f"list of {_type(inner[0])}"
+    if getattr(origin, "__name__", str(origin)) == "Literal" or str(annotation).startswith("typing.Literal"):
+        return " or ".join(f'`"{value}"`' for value in inner)
+    if str(annotation).startswith("typing.Annotated"):
+        return _type(inner[0])
+    return " or ".join(_type(kind) for kind in inner if kind is not type(None))
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "*needed*"
+    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    return "none" if value in (None, "", ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _range(info: FieldInfo) -> str:
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    told = []
+    for limit in info.metadata:
+        told += [f"{sign} {getattr(limit, key):g}" for key, sign in signs.items() if hasattr(limit, key)]
+    return ", ".join(told)

@@ -1,0 +1,267 @@
+"""Runs a case: six stages in order, each skipped when its key and its files are unchanged."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from surgplan.case.casefile import CasePlan
+from surgplan.case.digest import source_digest, source_files
+from surgplan.case.lock import PRIVATE, locked
+from surgplan.case.manifest import (
+    FileRecord,
+    Manifest,
+    StageRecord,
+    environment,
+    read_manifest,
+    stage_key,
+    write_manifest,
+)
+from surgplan.case.steps import StepOutput
+from surgplan.case.workshop import STAGES, Stage, Workshop
+from surgplan.errors import Missing, WouldOverwrite
+from surgplan.formats.atomic import sha256_of, write_text
+
+
+class Progress(Protocol):
+    """Who is told how a run goes."""
+
+    def begin(self, stage: str) -> None:
+        """A stage starts."""
+
+    def end(self, stage: str, seconds: float, skipped: bool) -> None:
+        """It has ended, or was up to date."""
+
+
+@dataclass
+class Outcome:
+    """What a run made."""
+
+    folder: Path
+    manifest: Manifest
+    ran: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The files of the stages that ran, in order, and the manifest when any did."""
+        names = [name for stage in self.ran for name in self.manifest.stages[stage].outputs]
+        return tuple(self.folder / name for name in [*names, *(["manifest.json"] if self.ran else [])])
+
+
+def run_case(plan: CasePlan, folder: Path, progress: Progress, overwrite: bool = False) -> Outcome:
+    """Run every stage of `plan` whose inputs or parameters are new, into the case folder.
+
+    Raises
+    ------
+    WouldOverwrite
+        The folder holds something else, or a case made from another scan, and `overwrite` is not set.
+    CaseLocked
+        Another process works on the case.
+    SurgplanError
+        Whatever a stage refuses; what the stages before it made stays.
+    """
+    _refuse_foreign_folder(folder, overwrite)
+    files = source_files(plan.source)
+    with locked(folder):
+        manifest = _manifest_to_continue(plan, folder, overwrite)
+        source = source_digest(plan.source, files)
+        _refuse_other_scan(manifest, source, folder, overwrite)
+        return _Run(plan, folder, manifest, source, progress).all()
+
+
+def remake_report(plan: CasePlan, folder: Path, progress: Progress) -> Outcome:
+    """Make only the report again, from the files that the other stages left; the scan is not needed.
+
+    Raises
+    ------
+    Missing
+        The case was not run to its end before.
+    """
+    with locked(folder):
+        manifest = read_manifest(folder)
+        needed = STAGES[-1].after
+        absent = [name for name in needed if manifest is None or name not in manifest.stages]
+        if manifest is None or absent:
+            raise Missing(folder, f"stage {absent[0]} was never done", advice="Run the case first: surgplan run")
+        for name in needed:
+            if gone := _what_is_gone(manifest.stages[name], folder):
+                raise Missing(folder, gone, advice="Run the case again: surgplan run")
+        stages = {name: record for name, record in manifest.stages.items() if name in needed}
+        kept = manifest.model_copy(update={"stages": stages})
+        return _Run(plan, folder, kept, "", progress).only_report()
+
+
+def dry_run(plan: CasePlan, folder: Path) -> list[tuple[str, str]]:
+    """For each stage, what a run would do: `up to date`, or `would run` and why. Nothing is written."""
+    manifest = read_manifest(folder) or Manifest(case=plan.case, recipe=plan.recipe_name)
+    source = source_digest(plan.source, source_files(plan.source))
+    told = []
+    changed: set[str] = set()
+    for stage in STAGES:
+        why = _why(stage, plan, manifest, source, folder, changed)
+        told.append((stage.name, f"would run: {why}" if why else "up to date"))
+        changed |= {stage.name} if why else set()
+    return told
+
+
+def _why(stage: Stage, plan: CasePlan, manifest: Manifest, source: str, folder: Path, changed: set[str]) -> str:
+    record = manifest.stages.get(stage.name)
+    if record is None:
+        return "never done"
+    if upstream := [name for name in stage.after if name in changed]:
+        return f"{upstream[0]} would run"
+    inputs = _inputs(stage, manifest, source)
+    if stage_key(stage.name, stage.version, stage.parameters(plan), inputs) == record.key:
+        return _what_is_gone(record, folder)
+    if record.parameters != stage.parameters(plan):
+        return "its parameters changed"
+    return "its inputs changed" if record.inputs != inputs else "surgplan or a package that it uses changed"
+
+
+def _what_is_gone(record: StageRecord, folder: Path) -> str:
+    for name, stored in record.outputs.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != stored.size or sha256_of(path) != stored.sha256:
+            return f"{name} was changed"
+    return ""
+
+
+def _inputs(stage: Stage, manifest: Manifest, source: str) -> dict[str, str]:
+    if not stage.after:
+        return {"scan": source}
+    return {
+        name: record.sha256
+        for earlier in stage.after
+        for name, record in sorted(manifest.stages[earlier].outputs.items())
+    }
+
+
+class _Run:
+    """One pass over the stages; the manifest is written after each, so that an interrupted run resumes."""
+
+    def __init__(self, plan: CasePlan, folder: Path, manifest: Manifest, source: str, progress: Progress) -> None:
+        self.plan, self.folder, self.source, self.progress = plan, folder, source, progress
+        self.workshop = Workshop(plan, folder, manifest)
+        self.outcome = Outcome(folder, manifest)
+
+    def all(self) -> Outcome:
+        for stage in STAGES:
+            self._one(stage)
+        return self.outcome
+
+    def only_report(self) -> Outcome:
+        self._one(STAGES[-1])
+        return self.outcome
+
+    def _one(self, stage: Stage) -> None:
+        manifest = self.outcome.manifest
+        began = time.perf_counter()
+        self.progress.begin(stage.name)
+        if not _why(stage, self.plan, manifest, self.source, self.folder, set()):
+            self.outcome.skipped.append(stage.name)
+            self.progress.end(stage.name, time.perf_counter() - began, True)
+            return
+        output = stage.run(self.workshop)
+        seconds = time.perf_counter() - began
+        self._record(stage, output, seconds)
+        self.outcome.ran.append(stage.name)
+        self.progress.end(stage.name, seconds, False)
+
+    def _record(self, stage: Stage, output: StepOutput[Any], seconds: float) -> None:
+        manifest = self.outcome.manifest
+        inputs = _inputs(stage, manifest, self.source)
+        parameters = stage.parameters(self.plan)
+        outputs = {
+            file.path.relative_to(self.folder).as_posix(): FileRecord(sha256=file.sha256, size=file.size)
+            for file in output.written
+        }
+        record = StageRecord(
+            key=stage_key(stage.name, stage.version, parameters, inputs),
+            version=stage.version,
+            parameters=parameters,
+            inputs=inputs,
+            outputs=outputs,
+            results=output.results,
+            findings=[finding.as_dict() for finding in output.findings],
+        )
+        old = manifest.stages.get(stage.name)
+        later = [name for name in manifest.stages if _comes_later(name, stage.name)]
+        stages = {name: kept for name, kept in manifest.stages.items() if name not in later}
+        stages[stage.name] = record
+        stages |= {name: manifest.stages[name] for name in later}
+        times = {**manifest.times, stage.name: round(seconds, 3)}
+        self.outcome.manifest = manifest.model_copy(update={"stages": stages, "times": times})
+        self.workshop.manifest = self.outcome.manifest
+        self._remove_what_is_no_longer_made(old, record)
+        write_manifest(self.folder, self.outcome.manifest)
+
+    def _remove_what_is_no_longer_made(self, old: StageRecord | None, new: StageRecord) -> None:
+        """A structure that left the recipe must not leave its model behind; only our own files are touched."""
+        kept = self.outcome.manifest.outputs.keys()
+        for name, stored in old.outputs.items() if old else ():
+            path = self.folder / name
+            if name not in kept and path.is_file() and sha256_of(path) == stored.sha256:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _comes_later(name: str, than: str) -> bool:
+    order = [stage.name for stage in STAGES]
+    return name in order and order.index(name) > order.index(than)
+
+
+def _refuse_foreign_folder(folder: Path, overwrite: bool) -> None:
+    if not folder.is_dir():
+        if folder.exists():
+            raise WouldOverwrite(folder, "exists and is a file", advice="Choose a folder for the case")
+        return
+    ours = {"case.toml", "manifest.json", PRIVATE}
+    present = {path.name for path in folder.iterdir()}
+    if present and not present & {"manifest.json", PRIVATE} and not present <= ours and not overwrite:
+        raise WouldOverwrite(
+            folder, "holds files that surgplan did not make", advice="Choose another folder, or pass --overwrite"
+        )
+
+
+def _manifest_to_continue(plan: CasePlan, folder: Path, overwrite: bool) -> Manifest:
+    new = Manifest(case=plan.case, recipe=plan.recipe_name, environment=environment())
+    try:
+        old = read_manifest(folder)
+    except Exception:
+        if not overwrite:
+            raise
+        old = None
+    write_case_file(plan, folder)
+    if old is None:
+        return new
+    return new.model_copy(update={"stages": old.stages, "times": old.times})
+
+
+def write_case_file(plan: CasePlan, folder: Path) -> None:
+    """The case folder's own `case.toml`, and, apart from what is shared, where the scan lies on this machine."""
+    from surgplan.case.toml_files import write_toml
+
+    text = (
+        "# Everything that this case was made with. Change it, then run it again: surgplan run case.toml -o .\n"
+        + write_toml(plan.case_toml())
+    )
+    for path, content in (
+        (folder / "case.toml", text),
+        (folder / PRIVATE / "source", f"{plan.source.resolve()}\n"),
+    ):
+        if not path.is_file() or path.read_text("utf-8", "replace") != content:
+            write_text(path, content)
+
+
+def _refuse_other_scan(manifest: Manifest, source: str, folder: Path, overwrite: bool) -> None:
+    ingested = manifest.stages.get("ingest")
+    if ingested is not None and ingested.inputs.get("scan") != source and not overwrite:
+        raise WouldOverwrite(
+            folder, "is a case made from another scan", advice="Choose another folder, or pass --overwrite"
+        )

@@ -1,0 +1,124 @@
+"""Each stage joined to its files: nouns in, files and a noun out. Runner and command line both call these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from surgplan.case.sources import Ingested, load_source
+from surgplan.errors import blaming
+from surgplan.findings import Finding
+from surgplan.formats.atomic import Written
+from surgplan.ingest.stage import IngestParams
+from surgplan.model.frames import Transform
+from surgplan.model.labels import LabelMap
+from surgplan.model.points import PointSet, Trajectory
+from surgplan.model.surface import Surface
+from surgplan.model.volume import Volume
+from surgplan.navigation.stage import NavigationParams, NavigationPlan, plan_navigation
+from surgplan.printing.stage import PrintParams, PrintResult, prepare
+from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
+from surgplan.segment.stage import SegmentParams, segment
+from surgplan.surface.stage import SurfaceMeasures, SurfaceParams, SurfaceResult, make_surfaces
+
+N = TypeVar("N")
+
+
+@dataclass(frozen=True)
+class StepOutput(Generic[N]):
+    """What a step made.
+
+    `results` are the numbers that later steps and the manifest need, as plain JSON values.
+    """
+
+    noun: N
+    written: tuple[Written, ...]
+    findings: tuple[Finding, ...] = ()
+    results: dict[str, Any] = field(default_factory=dict)
+
+
+def ingest_step(source: Path, params: IngestParams, target: Path) -> StepOutput[Ingested]:
+    """Read and check a scan; write it as NRRD."""
+    from surgplan.formats.images import write_volume
+
+    ingested = load_source(source, params)
+    written = write_volume(target, ingested.volume)
+    return StepOutput(ingested, (written,), ingested.findings, {"facts": dict(ingested.facts)})
+
+
+def segment_step(volume: Volume, params: SegmentParams, target: Path) -> StepOutput[LabelMap]:
+    """Segment a volume; write the label map as `.seg.nrrd`."""
+    from surgplan.formats.segmentations import write_labels
+
+    result = segment(volume, params)
+    return StepOutput(result.labels, (write_labels(target, result.labels),), result.findings)
+
+
+def surface_step(
+    volume: Volume | None, labels: LabelMap, params: SurfaceParams, folder: Path
+) -> StepOutput[SurfaceResult]:
+    """Extract the surface of each label; write each as PLY."""
+    from surgplan.formats.meshes import write_ply
+
+    result = make_surfaces(volume, labels, params)
+    written = tuple(write_ply(folder / f"{surface.label.file_stem}.ply", surface) for surface in result.surfaces)
+    measures = measures_adapter().dump_python(result.measures, mode="json")
+    return StepOutput(result, written, result.findings, {"measures": measures})
+
+
+@cache
+def measures_adapter() -> TypeAdapter[tuple[SurfaceMeasures, ...]]:
+    """Measures to plain JSON values and back."""
+    return TypeAdapter(tuple[SurfaceMeasures, ...])
+
+
+def print_step(
+    surfaces: Sequence[Surface], params: PrintParams, case: str, threemf: Path, stl_folder: Path | None
+) -> StepOutput[PrintResult]:
+    """Prepare surfaces for the printer; write one 3MF of all and, with a folder for them, one STL of each."""
+    from surgplan.formats.meshes import write_stl
+    from surgplan.formats.threemf import write_threemf
+
+    result = prepare(surfaces, params, case)
+    written = [write_threemf(threemf, result.plate)]
+    if stl_folder is not None:
+        written += [write_stl(stl_folder / f"{surface.label.file_stem}.stl", surface) for surface in surfaces]
+    matrix = result.plate.print_from_lps.matrix.tolist()
+    return StepOutput(result, tuple(written), result.findings, {"print_from_lps": matrix})
+
+
+def navigation_step(
+    volume: Volume,
+    landmarks: PointSet,
+    trajectories: Sequence[Trajectory],
+    params: NavigationParams,
+    print_from_lps: Transform | None,
+    folder: Path,
+) -> StepOutput[NavigationPlan]:
+    """Find fiducials, check landmarks, gather the transforms; write the navigation bundle."""
+    from surgplan.case.bundle import write_navigation
+
+    plan = plan_navigation(volume, landmarks, trajectories, params, print_from_lps)
+    return StepOutput(plan, write_navigation(folder, plan), plan.findings)
+
+
+def report_step(given: ReportInput, params: ReportParams, folder: Path) -> StepOutput[Report]:
+    """Make the report; write the page and its pictures."""
+    from surgplan.formats.atomic import write_bytes, write_text
+
+    report = make_report(given, params)
+    written = [write_text(folder / "index.html", report.html)]
+    written += [write_bytes(folder / name, report.pictures[name], _is_picture) for name in sorted(report.pictures)]
+    return StepOutput(report, tuple(written), report.findings)
+
+
+def _is_picture(path: Path) -> None:
+    from PIL import Image
+
+    with blaming(path), Image.open(path) as picture:
+        picture.verify()

@@ -1,0 +1,176 @@
+"""The six stages of a case, and the nouns that they hand on: from memory, or read again when a stage was skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from surgplan.case.casefile import CasePlan
+from surgplan.case.manifest import Manifest, environment
+from surgplan.case.steps import (
+    StepOutput,
+    ingest_step,
+    measures_adapter,
+    navigation_step,
+    print_step,
+    report_step,
+    segment_step,
+    surface_step,
+)
+from surgplan.model.frames import LPS, PRINT, Transform
+from surgplan.model.labels import LabelMap, file_stem
+from surgplan.model.surface import Surface
+from surgplan.model.volume import Volume
+from surgplan.navigation.stage import plan_navigation
+from surgplan.printing.stage import prepare
+from surgplan.report.stage import ReportInput
+
+VOLUME = "volume.nrrd"
+LABELS = "labels.seg.nrrd"
+
+
+class Workshop:
+    """The case's folder with what is in hand; each noun is made or read at most once."""
+
+    def __init__(self, plan: CasePlan, folder: Path, manifest: Manifest) -> None:
+        self.plan, self.folder, self.manifest = plan, folder, manifest
+
+    @cached_property
+    def volume(self) -> Volume:
+        """The scan."""
+        from surgplan.formats.images import read_volume
+
+        return read_volume(self.folder / VOLUME)
+
+    @cached_property
+    def labels(self) -> LabelMap:
+        """The label map."""
+        from surgplan.formats.segmentations import read_labels
+
+        return read_labels(self.folder / LABELS)
+
+    @cached_property
+    def surfaces(self) -> tuple[Surface, ...]:
+        """The surfaces, in the order of the label map."""
+        from surgplan.formats.meshes import read_mesh
+
+        names = self.manifest.stages["surface"].outputs
+        return tuple(read_mesh(self.folder / name)[0] for name in names)
+
+    @property
+    def print_from_lps(self) -> Transform:
+        """Where the print stage placed the model."""
+        return Transform(PRINT, LPS, self.manifest.stages["print"].results["print_from_lps"])
+
+    def report_input(self) -> ReportInput:
+        """Everything that the page shows."""
+        plan, manifest = self.plan, self.manifest
+        done = [name for name in manifest.stages if name != "report"]
+        navigation = plan_navigation(
+            self.volume, plan.landmarks, plan.trajectories, plan.recipe.navigation, self.print_from_lps
+        )
+        return ReportInput(
+            case=plan.case,
+            recipe=plan.recipe_name,
+            facts=manifest.stages["ingest"].results["facts"],
+            volume=self.volume,
+            labels=self.labels,
+            surfaces=self.surfaces,
+            measures=measures_adapter().validate_python(manifest.stages["surface"].results["measures"]),
+            plate=prepare(self.surfaces, plan.recipe.print, plan.case).plate,
+            plan=navigation,
+            findings=tuple((name, finding) for name in done for finding in manifest.stages[name].found()),
+            files={name: record.sha256 for stage in done for name, record in manifest.stages[stage].outputs.items()},
+            versions={"surgplan": manifest.surgplan, **environment()},
+            stages={name: manifest.stages[name].parameters for name in done},
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the six: what it needs, what decides its result, and how it is made.
+
+    `version` grows whenever the same inputs and parameters would give other bytes than before.
+    """
+
+    name: str
+    version: int
+    after: tuple[str, ...]
+    parameters: Callable[[CasePlan], dict[str, Any]]
+    run: Callable[[Workshop], StepOutput[Any]]
+
+
+def _ingest(shop: Workshop) -> StepOutput[Any]:
+    output = ingest_step(shop.plan.source, shop.plan.recipe.ingest, shop.folder / VOLUME)
+    shop.volume = output.noun.volume
+    return output
+
+
+def _segment(shop: Workshop) -> StepOutput[Any]:
+    output = segment_step(shop.volume, shop.plan.recipe.segment, shop.folder / LABELS)
+    shop.labels = output.noun
+    return output
+
+
+def _surface(shop: Workshop) -> StepOutput[Any]:
+    output = surface_step(shop.volume, shop.labels, shop.plan.recipe.surface, shop.folder / "surfaces")
+    shop.surfaces = output.noun.surfaces
+    return output
+
+
+def _print(shop: Workshop) -> StepOutput[Any]:
+    folder = shop.folder / "print"
+    threemf = folder / f"{file_stem(shop.plan.case)}.3mf"
+    return print_step(shop.surfaces, shop.plan.recipe.print, shop.plan.case, threemf, folder)
+
+
+def _navigate(shop: Workshop) -> StepOutput[Any]:
+    plan = shop.plan
+    return navigation_step(
+        shop.volume,
+        plan.landmarks,
+        plan.trajectories,
+        plan.recipe.navigation,
+        shop.print_from_lps,
+        shop.folder / "navigation",
+    )
+
+
+def _report(shop: Workshop) -> StepOutput[Any]:
+    return report_step(shop.report_input(), shop.plan.recipe.report, shop.folder / "report")
+
+
+def _of(table: str) -> Callable[[CasePlan], dict[str, Any]]:
+    def parameters(plan: CasePlan) -> dict[str, Any]:
+        return dict(getattr(plan.recipe, table).model_dump(mode="json"))
+
+    return parameters
+
+
+def _print_parameters(plan: CasePlan) -> dict[str, Any]:
+    return {"case": plan.case, **plan.recipe.print.model_dump(mode="json")}
+
+
+def _navigation_parameters(plan: CasePlan) -> dict[str, Any]:
+    return {
+        **plan.recipe.navigation.model_dump(mode="json"),
+        "landmark": [entry.model_dump(mode="json") for entry in plan.entries.landmark],
+        "trajectory": [entry.model_dump(mode="json") for entry in plan.entries.trajectory],
+    }
+
+
+def _report_parameters(plan: CasePlan) -> dict[str, Any]:
+    return {"case": plan.case, "recipe": plan.recipe_name, **plan.recipe.report.model_dump(mode="json")}
+
+
+STAGES = (
+    Stage("ingest", 1, (), _of("ingest"), _ingest),
+    Stage("segment", 1, ("ingest",), _of("segment"), _segment),
+    Stage("surface", 1, ("ingest", "segment"), _of("surface"), _surface),
+    Stage("print", 1, ("surface",), _print_parameters, _print),
+    Stage("navigation", 1, ("ingest", "print"), _navigation_parameters, _navigate),
+    Stage("report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report),
+)

@@ -1,0 +1,40 @@
+"""`surgplan info`: versions, folders, optional parts."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from importlib import metadata
+
+import click
+
+from surgplan import __version__
+from surgplan.cli.options import speaking
+from surgplan.cli.output import Output, Result, table
+
+OPTIONAL = {"open3d": "surface registration: pip install 'surgplan[registration]'"}
+
+
+@click.command("info")
+@speaking
+def command(output: Output) -> None:
+    """Versions of surgplan and of what it stands on, where recipes are looked up, and what is missing."""
+    from surgplan.case.manifest import INFLUENTIAL
+    from surgplan.case.recipe import recipe_folders
+
+    versions = {"surgplan": __version__, "python": platform.python_version()}
+    versions |= {name: _version(name) for name in (*INFLUENTIAL, *OPTIONAL)}
+    rows = [("package", "version"), *versions.items()]
+    lines = [*table(rows), "", "recipes are looked up in:", *(f"  {folder}" for folder in recipe_folders())]
+    missing = {name: cure for name, cure in OPTIONAL.items() if importlib.util.find_spec(name) is None}
+    lines += [f"not installed: {name} ({cure})" for name, cure in missing.items()]
+    folders = [str(folder) for folder in recipe_folders()]
+    values = {"versions": versions, "recipe_folders": folders, "missing": missing}
+    output.result(Result(values=values, lines=tuple(lines)))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

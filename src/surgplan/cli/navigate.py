@@ -1,0 +1,51 @@
+"""`surgplan navigate`: landmarks, fiducials and transforms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
+from surgplan.cli.output import Output, Result
+from surgplan.navigation.stage import NavigationParams
+
+
+@click.command("navigate")
+@click.argument("volume", type=click.Path(path_type=Path))
+@output_option("Folder for landmarks, plan and transforms.")
+@click.option(
+    "--points", multiple=True, type=click.Path(path_type=Path), help="Landmarks, .mrk.json or .fcsv; may be repeated."
+)
+@click.option("--model", type=click.Path(path_type=Path), help="The .3mf whose place on the plate is to be exported.")
+@params_options(NavigationParams)
+@overwrite_option
+@speaking
+def command(
+    volume: Path,
+    target: Path,
+    points: tuple[Path, ...],
+    model: Path | None,
+    overwrite: bool,
+    output: Output,
+    **options: Any,
+) -> None:
+    """Find fiducial markers, check landmarks, and export them with the transforms between LPS, RAS, IJK and PRINT."""
+    existing(volume)
+    from surgplan.case.steps import navigation_step
+    from surgplan.errors import blaming
+    from surgplan.formats.atomic import refuse_overwriting
+    from surgplan.formats.images import read_volume
+    from surgplan.formats.markups import read_points
+    from surgplan.formats.threemf import read_threemf
+    from surgplan.model.points import PointSet
+
+    refuse_overwriting(target / "plan.json", overwrite)
+    landmarks = [point for path in points for point in read_points(existing(path))]
+    with blaming("--points", "Rename one of them"):
+        gathered = PointSet(landmarks)
+    print_from_lps = read_threemf(existing(model))[0].print_from_lps if model else None
+    params = NavigationParams.from_table(given(options), "command line")
+    made = navigation_step(read_volume(volume), gathered, (), params, print_from_lps, target)
+    output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))

@@ -1,0 +1,120 @@
+"""Options that commands share, and options made from a stage's `Params`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import click
+from pydantic.fields import FieldInfo
+
+from surgplan.cli.output import Output
+from surgplan.errors import Missing
+from surgplan.params import Params
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def speaking(function: F) -> F:
+    """`--json`, `-v`, `-q`: the command gets an `output: Output`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, json: bool, verbose: int, quiet: bool, **kwargs: Any) -> Any:
+        return function(*args, output=Output(json, -1 if quiet else verbose), **kwargs)
+
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
+        click.option("-v", "--verbose", count=True, help="Also notes and stage times on stderr."),
+        click.option("--json", is_flag=True, help="One JSON document on stdout."),
+    ):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def overwrite_option(function: F) -> F:
+    """`--overwrite`."""
+    return click.option("--overwrite", is_flag=True, help="Replace what exists already.")(function)
+
+
+def set_option(function: F) -> F:
+    """`--set table.key=value`, as often as wanted."""
+    return click.option(
+        "--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE", help="Override one value of the recipe."
+    )(function)
+
+
+def output_option(kind: str) -> Callable[[F], F]:
+    """`-o/--output PATH`."""
+    return click.option(
+        "-o", "--output", "target", type=click.Path(path_type=Path), required=required, help=kind, **more
+    )
+
+
+def existing(path: Path) -> Path:
+    """The path, or `Missing` (exit 5) when nothing is there."""
+    if not path.exists():
+        raise Missing(path, "there is no such file or folder", advice="Check the path")
+    return path
+
+
+def params_options(model: type[Params], skip: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """One option for each field of `model` that a command line can carry; not given means None.
+
+    The command receives them by their field names; `given` keeps those that were given.
+    """
+
+    def decorate(function: F) -> F:
+        for name, info in reversed(model.model_fields.items()):
+            option = None if name in skip else _option(name, info)
+            if option is not None:
+                function = option(function)
+        return function
+
+    return decorate
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, lists instead of tuples, as in a TOML table."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if value not in (None, ())
+    }
+
+
+def _option(name: str, info: FieldInfo) -> Callable[[F], F] | None:
+    kind = click_type(info.annotation)
+    if kind is None:
+        return None
+    shown = f"{info.description or name} [default: {_default(info)}]" if not info.is_required() else info.description
+    flag = f"--{name.replace('_', '-')}"
+    if kind == {"type": bool}:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=shown)
+    return click.option(flag, name, default=None, help=shown, **kind)
+
+
+def _default(info: FieldInfo) -> str:
+    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    if value is None or value in ((), ""):
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def click_type(annotation: Any) -> dict[str, Any] | None:
+    """What click needs to know of a field's type, or None when only a recipe can carry it."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        kinds = [kind for kind in inner if kind is not NoneType]
+        return click_type(kinds[0]) if len(kinds) == 1 else None
+    if origin is Literal:
+        return {"type": click.Choice([str(value) for value in inner])}
+    if origin is tuple and inner and all(kind is float for kind in inner):
+        return {"type": float, "nargs": len(inner)}
+    if annotation in (bool, int, float, str):
+        return {"type": annotation}
+    if isinstance(annotation, type) and issubclass(annotation, str):
+        return {"type": str}
+    return None

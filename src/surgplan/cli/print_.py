@@ -1,0 +1,46 @@
+"""`surgplan print`: from surfaces to what a printer takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
+from surgplan.cli.output import Output, Result
+from surgplan.printing.stage import PrintParams
+
+
+@click.command("print")
+@click.argument("surfaces", nargs=-1, required=True, type=click.Path(path_type=Path))
+@output_option("The model, .3mf.")
+@click.option("--stl", "stl_folder", type=click.Path(path_type=Path), help="Folder for one .stl of each surface.")
+@click.option("--case", default="model", show_default=True, help="Name of the case, never a patient's.")
+@params_options(PrintParams)
+@overwrite_option
+@speaking
+def command(
+    surfaces: tuple[Path, ...],
+    target: Path,
+    stl_folder: Path | None,
+    case: str,
+    overwrite: bool,
+    output: Output,
+    **options: Any,
+) -> None:
+    """Place surfaces on the build plate and write one coloured 3MF of them, in millimetres."""
+    for path in surfaces:
+        existing(path)
+    from surgplan.case.steps import print_step
+    from surgplan.formats.atomic import refuse_overwriting
+    from surgplan.formats.meshes import read_mesh
+
+    refuse_overwriting(target, overwrite)
+    read = [read_mesh(path) for path in surfaces]
+    for surface, _ in read if stl_folder else ():
+        refuse_overwriting(stl_folder / f"{surface.label.file_stem}.stl", overwrite)
+    params = PrintParams.from_table(given(options), "command line")
+    made = print_step([surface for surface, _ in read], params, case, target, stl_folder)
+    findings = (*(finding for _, found in read for finding in found), *made.findings)
+    output.result(Result(tuple(file.path for file in made.written), findings, made.results))

@@ -1,0 +1,65 @@
+"""`surgplan segment`: from a volume to a label map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from surgplan.cli.options import (
+    existing,
+    given,
+    output_option,
+    overwrite_option,
+    params_options,
+    set_option,
+    speaking,
+)
+from surgplan.cli.output import Output, Result
+from surgplan.errors import WrongUsage
+from surgplan.segment.stage import SegmentParams, StructureParams
+
+
+@click.command("segment")
+@click.argument("volume", type=click.Path(path_type=Path))
+@output_option("The label map, .seg.nrrd.")
+@click.option("-r", "--recipe", help="Name or file of the recipe; without it the options tell one structure.")
+@params_options(StructureParams)
+@set_option
+@overwrite_option
+@speaking
+def command(
+    volume: Path,
+    target: Path,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    overwrite: bool,
+    output: Output,
+    **options: Any,
+) -> None:
+    """Label the structures that a recipe names, or one structure that the options describe.
+
+    \b
+    surgplan segment volume.nrrd -r ct-skull -o labels.seg.nrrd
+    surgplan segment volume.nrrd --name bone --threshold-hu 250 3071 -o labels.seg.nrrd
+    """
+    existing(volume)
+    from surgplan.case.casefile import plan_case
+    from surgplan.case.steps import segment_step
+    from surgplan.formats.atomic import refuse_overwriting
+    from surgplan.formats.images import read_volume
+
+    single = given(options)
+    if recipe is None:
+        if settings:
+            raise WrongUsage("--set", "changes a recipe, and none was named", advice="Pass -r NAME as well")
+        params = SegmentParams(structures=(StructureParams.from_table(single, "command line"),))
+    elif single:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in single)
+        raise WrongUsage(names, "given together with -r", advice="Use --set structure.NAME.key=value with a recipe")
+    else:
+        params = plan_case(volume, recipe, "case", settings).recipe.segment
+    refuse_overwriting(target, overwrite)
+    made = segment_step(read_volume(volume), params, target)
+    output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))

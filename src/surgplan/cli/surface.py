@@ -1,0 +1,39 @@
+"""`surgplan surface`: from a label map to watertight surfaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
+from surgplan.cli.output import Output, Result
+from surgplan.surface.stage import SurfaceParams
+
+
+@click.command("surface")
+@click.argument("labels", type=click.Path(path_type=Path))
+@click.option(
+    "--volume",
+    type=click.Path(path_type=Path),
+    help="The scan, .nrrd: the surface then follows its intensities between the voxels.",
+)
+@output_option("Folder for one .ply of each label.")
+@params_options(SurfaceParams)
+@overwrite_option
+@speaking
+def command(labels: Path, volume: Path | None, target: Path, overwrite: bool, output: Output, **options: Any) -> None:
+    """Extract, smooth, simplify, check and repair the surface of each label."""
+    existing(labels)
+    from surgplan.case.steps import surface_step
+    from surgplan.formats.atomic import refuse_overwriting
+    from surgplan.formats.images import read_volume
+    from surgplan.formats.segmentations import read_labels
+
+    found = read_labels(labels)
+    for label in found.labels:
+        refuse_overwriting(target / f"{label.file_stem}.ply", overwrite)
+    scan = read_volume(existing(volume)) if volume else None
+    made = surface_step(scan, found, SurfaceParams.from_table(given(options), "command line"), target)
+    output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))
