@@ -23,7 +23,7 @@ from surgplan.case.manifest import (
 from surgplan.case.steps import StepOutput
 from surgplan.case.workshop import STAGES, Stage, Workshop
 from surgplan.errors import Missing, WouldOverwrite
-from surgplan.formats.atomic import sha256_of, write_text
+from surgplan.formats.atomic import sha256_of, sweep, write_text
 
 
 class Progress(Protocol):
@@ -67,9 +67,11 @@ def run_case(plan: CasePlan, folder: Path, progress: Progress, overwrite: bool =
     _refuse_foreign_folder(folder, overwrite)
     files = source_files(plan.source)
     with locked(folder):
+        sweep(folder)
         manifest = _manifest_to_continue(plan, folder, overwrite)
         source = source_digest(plan.source, files)
         _refuse_other_scan(manifest, source, folder, overwrite)
+        write_case_file(plan, folder)
         return _Run(plan, folder, manifest, source, progress).all()
 
 
@@ -237,7 +239,6 @@ def _manifest_to_continue(plan: CasePlan, folder: Path, overwrite: bool) -> Mani
         if not overwrite:
             raise
         old = None
-    write_case_file(plan, folder)
     if old is None:
         return new
     return new.model_copy(update={"stages": old.stages, "times": old.times})

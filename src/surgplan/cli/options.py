@@ -48,9 +48,8 @@ def set_option(function: F) -> F:
 
 def output_option(kind: str) -> Callable[[F], F]:
     """`-o/--output PATH`."""
-    return click.option(
-        "-o", "--output", "target", type=click.Path(path_type=Path), required=required, help=kind, **more
-    )
+    path = click.Path(path_type=Path)
+    return click.option("-o", "--output", "target", type=path, required=True, help=kind)
 
 
 def existing(path: Path) -> Path:

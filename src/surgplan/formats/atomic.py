@@ -16,6 +16,9 @@ from pathlib import Path
 from surgplan.errors import BadInput, OutOfResources, SurgplanError, WouldOverwrite, WrongUsage
 
 CHUNK = 1 << 20
+PART = ".part"
+"""What marks a temporary file; a process that was killed leaves one, and nobody takes it for a result."""
+FREE_SPACE = "Free some disk space and run again"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
@@ -79,7 +82,7 @@ def write_file(
     BadInput
         What was read back is not what was written.
     """
-    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part{''.join(path.suffixes[-2:])}")
+    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}{PART}{''.join(path.suffixes[-2:])}")
     with _disk_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +102,13 @@ def write_file(
     return Written(path, size, found)
 
 
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes left; only for whoever holds the folder's lock."""
+    for path in folder.rglob(f".*{PART}*"):
+        with suppress(OSError):
+            path.unlink()
+
+
 def refuse_overwriting(path: Path, overwrite: bool) -> None:
     """Raise `WouldOverwrite` when `path` exists and may not be replaced."""
     if path.exists() and not overwrite:
@@ -115,7 +125,7 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
-    """Name what the operating system refused; libraries that only say "failed" are asked through the free space."""
+    """Name what the operating system, or the library that writes, refused."""
     try:
         yield
     except SurgplanError:
@@ -123,23 +133,16 @@ def _disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise disk_error(path, error) from error
     except RuntimeError as error:
-        if _free_bytes(path.parent) < CHUNK:
-            raise disk_error(path, OSError(errno.ENOSPC, "no space left on device")) from error
-        raise
+        # what SimpleITK and others raise when a write fails; they do not tell why
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "the library does not say why"
+        raise OutOfResources(path, f"cannot be written: {reason}", advice=FREE_SPACE) from error
 
 
 def disk_error(path: Path, error: OSError) -> SurgplanError:
     """The right kind of error for what the operating system said about `path`."""
     reason = (error.strerror or str(error)).lower()
     if error.errno in FULL:
-        return OutOfResources(path, f"cannot be written: {reason}", advice="Free some disk space and run again")
+        return OutOfResources(path, f"cannot be written: {reason}", advice=FREE_SPACE)
     if error.errno in FORBIDDEN:
         return WrongUsage(path, f"cannot be written: {reason}", advice="Choose a folder that you may write to")
     return OutOfResources(path, f"cannot be written: {reason}", advice="Check the disk and run again")
-
-
-def _free_bytes(folder: Path) -> int:
-    with suppress(OSError):
-        numbers = os.statvfs(folder)
-        return numbers.f_bavail * numbers.f_frsize
-    return CHUNK

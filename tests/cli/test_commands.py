@@ -1,0 +1,94 @@
+"""Walks over every command: each has help, is documented, and refuses nonsense with exit code 2."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from surgplan.cli.main import COMMANDS, run, surgplan
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(name: str) -> click.Command:
+    found = surgplan.get_command(click.Context(surgplan), name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert f"surgplan {name}" in told
+    assert len((command(name).help or "").strip()) > 20
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help(name: str) -> None:
+    for parameter in command(name).params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+            assert parameter.help[0].isupper() or parameter.help[0].islower()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_an_unknown_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--no-such-option"]) == 2
+    assert "--no-such-option" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "completion"])
+def test_every_command_can_speak_json_and_be_quiet(name: str) -> None:
+    options = {option for parameter in command(name).params for option in parameter.opts}
+    assert {"--json", "--quiet", "--verbose"} <= options
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_documentation(name: str) -> None:
+    assert f"## surgplan {name}" in (ROOT / "docs" / "cli.md").read_text("utf-8")
+
+
+def test_the_documentation_of_the_command_line_is_up_to_date() -> None:
+    docs = importlib.import_module("surgplan.cli.docs")
+    assert docs.cli_markdown() == (ROOT / "docs" / "cli.md").read_text("utf-8")
+
+
+def test_the_documentation_of_recipes_is_up_to_date() -> None:
+    docs = importlib.import_module("surgplan.case.recipe_docs")
+    assert docs.recipes_markdown() == (ROOT / "docs" / "recipes.md").read_text("utf-8")
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["segmnt"]) == 2
+    assert "surgplan segment" in capsys.readouterr().err
+
+
+def test_help_lists_the_commands_in_the_order_of_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    told = capsys.readouterr().out
+    places = [told.index(f"\n  {name} ") for name in COMMANDS]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_made(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["completion", shell]) == 0
+    assert "_SURGPLAN_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["recipes"], ["printers"], ["info"], ["example"]])
+def test_lists_are_one_json_document(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*words, "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_an_error_is_a_json_document_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["ingest", str(tmp_path / "nothing"), "-o", str(tmp_path / "v.nrrd"), "--json"]) == 5
+    told = json.loads(capsys.readouterr().out)["error"]
+    assert told["exit_code"] == 5
+    assert told["advice"]

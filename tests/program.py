@@ -1,0 +1,45 @@
+"""Runs surgplan as its users do: as a process of its own, seen from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> str:
+        """The one error message, without its mark."""
+        lines = [line for line in self.err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[0].removeprefix("error: ")
+
+
+def surgplan(*words: object, cwd: Path | None = None, timeout: float = 300, **variables: str) -> Ended:
+    """Run `surgplan WORDS…` to its end."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SURGPLAN_")} | variables
+    command = [sys.executable, "-m", "surgplan", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
