@@ -5,12 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from surgplan.findings import Finding
+from surgplan.errors import EmptyLabel
+from surgplan.findings import Finding, Level
 from surgplan.model.labels import LONGEST_NAME, Code, Label, LabelMap, Side
-from surgplan.model.volume import Volume
+from surgplan.model.volume import Modality, Volume
 from surgplan.params import Params
+from surgplan.segment.boundary import half_maximum
+from surgplan.segment.checks import (
+    check_ends,
+    check_metal,
+    check_scale,
+    check_side,
+    empty,
+    told_dropped,
+    told_edge,
+    told_filled,
+    told_overlap,
+)
+from surgplan.segment.components import Dropped, fill_cavities, keep_parts
+from surgplan.segment.morphology import close_gaps
+from surgplan.segment.region import Region
+from surgplan.segment.threshold import threshold
 
 
 class StructureParams(Params):
@@ -78,13 +97,110 @@ class SegmentResult:
 def segment(volume: Volume, params: SegmentParams) -> SegmentResult:
     """Find each structure in the volume, in the order of the list; an earlier one keeps what a later one claims too.
 
+    Each label's `level` is the intensity (HU) at which its boundary lies between voxels: its voxels are at or above
+    it, except those that closing and filling added.
+
     Raises
     ------
     EmptyLabel
         A structure that is not optional has no voxels.
     BadInput
-        The scan has no Hounsfield units.
+        It is an MR scan, which has no Hounsfield units.
     Refused
         A structure lies on the side of the body that its `side` excludes.
     """
-    raise NotImplementedError
+    findings = check_scale(volume)
+    array = np.zeros(volume.grid.shape, dtype=np.uint8)
+    labels = []
+    for value, structure in enumerate(params.structures, start=1):
+        try:
+            found = find_structure(volume, structure)
+            region, told = _claimed(array, value, structure, found.region)
+        except EmptyLabel as error:
+            if not structure.optional:
+                raise
+            findings.append(Finding("absent", Level.NOTE, error.found, subject=structure.name))
+            continue
+        labels.append(structure.label(value, found.level))
+        findings += [*found.findings, *told, *_checked(volume, labels[-1], region)]
+    if not labels:
+        raise EmptyLabel("scan", "none of the structures is in it", advice="Take another recipe")
+    return SegmentResult(LabelMap(volume.grid, array, tuple(labels)), tuple(findings))
+
+
+@dataclass(frozen=True)
+class Found:
+    """One structure: its voxels, the intensity at which its boundary lies, and what was done to get there."""
+
+    region: Region
+    level: float
+    findings: tuple[Finding, ...]
+
+
+def find_structure(volume: Volume, params: StructureParams) -> Found:
+    """Threshold, then keep parts, set the boundary, close gaps and fill cavities, in this order.
+
+    Raises
+    ------
+    EmptyLabel
+        Nothing passes the threshold, or no part is large enough.
+    """
+    low, high = params.threshold_hu
+    region = threshold(volume, low, high)
+    if not region.voxels:
+        raise empty(volume, params.name, low, high)
+    region, dropped = keep_parts(region, params.keep_largest, params.min_volume_mm3)
+    if not region.voxels:
+        why = f"its largest part has {dropped.largest_mm3:.3g} mm³, and min_volume_mm3 is {params.min_volume_mm3:g}"
+        raise empty(volume, params.name, low, high, why)
+    level = low
+    findings = []
+    if params.boundary == "half-maximum":
+        region, level, dropped, told = _at_half_height(volume, params, region, dropped)
+        findings.append(told)
+    findings += told_dropped(params.name, dropped, region)
+    kept = region.voxels
+    if params.close_mm:
+        region = close_gaps(region, params.close_mm)
+    closed_mm3 = (region.voxels - kept) * region.grid.voxel_volume_mm3
+    limit = float("inf") if params.fill_holes else params.fill_holes_mm3
+    region, cavities, cavities_mm3 = fill_cavities(region, limit) if limit else (region, 0, 0.0)
+    findings += told_filled(params.name, closed_mm3, cavities, cavities_mm3)
+    return Found(region, level, tuple(findings))
+
+
+def _at_half_height(
+    volume: Volume, params: StructureParams, region: Region, dropped: Dropped
+) -> tuple[Region, float, Dropped, Finding]:
+    """The region cut again at half height, and the parts that this severed dropped by the same rule."""
+    low, high = params.threshold_hu
+    cut, edge = half_maximum(volume, region, low, high)
+    kept, severed = keep_parts(cut, params.keep_largest, params.min_volume_mm3)
+    told = told_edge(params.name, edge, low, region.volume_mm3, kept.volume_mm3)
+    if edge.level is None or not kept.voxels:
+        return region, low, dropped, told
+    return kept, edge.level, dropped.and_also(severed), told
+
+
+def _claimed(
+    array: NDArray[np.uint8], value: int, params: StructureParams, region: Region
+) -> tuple[Region, list[Finding]]:
+    """Write the region into the label array where no earlier structure lies; what is left of it, and findings."""
+    block = array[region.box.slices]
+    free = region.with_mask(region.mask & (block == 0)) if block.any() else region
+    block[free.mask] = value
+    left = free.voxels
+    if not left:
+        raise EmptyLabel(
+            f"structure `{params.name}`",
+            "all its voxels belong to structures named before it",
+            advice="Name it earlier, or change the thresholds",
+        )
+    return free, told_overlap(params.name, region.voxels - left, free)
+
+
+def _checked(volume: Volume, label: Label, region: Region) -> list[Finding]:
+    findings = check_ends(label.name, region)
+    if volume.modality is Modality.CT:
+        findings += check_metal(volume, label.name, region)
+    return findings + check_side(volume, label, region)

@@ -1,0 +1,205 @@
+"""What a person should know about a structure: findings, and the refusals that protect the patient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from surgplan.errors import BadInput, EmptyLabel, Refused
+from surgplan.findings import Finding, Level
+from surgplan.model.labels import Label, Side
+from surgplan.model.volume import Modality, Volume
+from surgplan.segment.boundary import Edge
+from surgplan.segment.components import Dropped
+from surgplan.segment.region import Region
+from surgplan.segment.threshold import between
+
+AIR_HU = -500.0
+"""Any CT that shows the air around or in a patient has values below this."""
+
+BODY_HU = -300.0
+"""Above this is tissue, below it air and most foam."""
+
+METAL_HU = 3000.0
+"""Enamel and the densest bone stay below; the 12-bit scale of older scanners ends at 3071."""
+
+METAL_MM3 = 20.0
+"""A dental filling is larger."""
+
+GRAVE_PART = 0.05
+"""A dropped part with this share of what was kept may be anatomy: a jaw, a second femur."""
+
+GRAVE_CHANGE = 0.3
+"""A boundary that moves the volume by this share has changed thin parts."""
+
+GRAVE_OVERLAP = 0.01
+"""Structures that claim this share of a structure's voxels together were not meant to overlap."""
+
+BODY_STEP = 4
+"""Each so many-th voxel along each axis is enough to find the middle of the body."""
+
+MIDLINE_SHARE = 0.05
+"""How near to the middle, as a share of the body's width, a structure has no clear side."""
+
+ENDS = {"L": ("right", "left"), "R": ("left", "right"), "P": ("front", "back"), "A": ("back", "front")}
+ENDS |= {"S": ("lower", "upper"), "I": ("upper", "lower")}
+"""For each direction that an axis grows to: what its first and its last end are called."""
+
+
+def check_scale(volume: Volume) -> list[Finding]:
+    """Whether thresholds in HU mean anything for this scan.
+
+    Raises
+    ------
+    BadInput
+        It is an MR scan.
+    """
+    if volume.modality is Modality.CT:
+        return []
+    if volume.modality is Modality.MR:
+        advice = "Choose a recipe for MR, or pass a CT scan"
+        raise BadInput("scan", "is an MR scan and has no Hounsfield units", "a CT scan", advice)
+    lowest, highest = volume.array.min(), volume.array.max()
+    air = lowest <= AIR_HU
+    measured = f"the file does not say that it is a CT; its intensities, {lowest:g} to {highest:g}, are taken for HU"
+    advice = "" if air else "Make sure that they are Hounsfield units: no voxel is as dark as air"
+    return [Finding("scale", Level.NOTE if air else Level.WARN, measured, f"air below {AIR_HU:g} HU", advice)]
+
+
+def empty(volume: Volume, name: str, low: float, high: float, why: str = "") -> EmptyLabel:
+    """The error about a structure without voxels; it tells which intensities the scan has."""
+    lowest, highest = volume.array.min(), volume.array.max()
+    found = why or f"no voxel lies between {low:g} and {high:g} HU; the scan's lie between {lowest:g} and {highest:g}"
+    advice = "Change what was asked for in the recipe" if why else "Change threshold_hu, or take another scan"
+    return EmptyLabel(f"structure `{name}`", found, advice=advice)
+
+
+def told_dropped(name: str, dropped: Dropped, kept: Region) -> list[Finding]:
+    """Parts that were dropped, with size and place of the largest."""
+    if not dropped.count:
+        return []
+    x, y, z = dropped.largest_at
+    share = dropped.largest_mm3 / max(kept.volume_mm3, kept.grid.voxel_volume_mm3)
+    parts = "1 part" if dropped.count == 1 else f"{dropped.count} parts"
+    measured = f"{parts} of {_volume(dropped.volume_mm3)} dropped; the largest, {_volume(dropped.largest_mm3)}"
+    measured += f" ({100 * share:.2g} % of what was kept), lies at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS"
+    if share < GRAVE_PART:
+        return [Finding("dropped parts", Level.NOTE, measured, subject=name, source="recipe")]
+    advice = "Look whether it is wanted; then raise keep_largest or lower min_volume_mm3"
+    return [Finding("dropped parts", Level.WARN, measured, f"{100 * GRAVE_PART:g} %", advice, "recipe", name)]
+
+
+def told_edge(name: str, edge: Edge, low: float, before_mm3: float, after_mm3: float) -> Finding:
+    """The level of a half-maximum boundary, or why the threshold was taken instead."""
+    source = "half-maximum height (Spoor et al. 1993)"
+    if edge.level is None:
+        measured = f"the boundary stays at the threshold, {low:g} HU: {edge.reason}"
+        advice = 'Check the surface against the slices, or set boundary = "threshold"'
+        return Finding("boundary", Level.WARN, measured, advice=advice, source=source, subject=name)
+    change = after_mm3 / before_mm3 - 1
+    measured = f"level {edge.level:g} HU, half way between {edge.inside:g} inside and {edge.outside:g} around it;"
+    measured += f" the volume changes by {100 * change:+.1f} % against {low:g} HU"
+    if abs(change) < GRAVE_CHANGE:
+        return Finding("boundary", Level.NOTE, measured, source=source, subject=name)
+    advice = 'Look whether thin parts are still there, or set boundary = "threshold"'
+    return Finding("boundary", Level.WARN, measured, f"{100 * GRAVE_CHANGE:g} %", advice, source, name)
+
+
+def told_filled(name: str, closed_mm3: float, cavities: int, cavities_mm3: float) -> list[Finding]:
+    """What closing and filling added."""
+    findings = []
+    if closed_mm3 > 0:
+        measured = f"closing gaps added {_volume(closed_mm3)}"
+        findings.append(Finding("closed gaps", Level.NOTE, measured, source="recipe", subject=name))
+    if cavities:
+        count = "1 cavity" if cavities == 1 else f"{cavities} cavities"
+        measured = f"{count} of {_volume(cavities_mm3)} filled"
+        findings.append(Finding("filled cavities", Level.NOTE, measured, source="recipe", subject=name))
+    return findings
+
+
+def told_overlap(name: str, voxels: int, left: Region) -> list[Finding]:
+    """Voxels that an earlier structure had already."""
+    share = voxels / (voxels + left.voxels)
+    if not voxels:
+        return []
+    measured = f"{_volume(voxels * left.grid.voxel_volume_mm3)} ({100 * share:.2g} %) belong to structures named before"
+    if share < GRAVE_OVERLAP:
+        return [Finding("overlap", Level.NOTE, measured, subject=name, source="the structure named first has it")]
+    advice = "Change the order of the structures or their thresholds if this one should have them"
+    limit = f"{100 * GRAVE_OVERLAP:g} %"
+    return [Finding("overlap", Level.WARN, measured, limit, advice, "the structure named first has it", name)]
+
+
+def check_ends(name: str, region: Region) -> list[Finding]:
+    """Whether the scan's ends cut the structure."""
+    ends = []
+    spacing = region.spacing_kji
+    letters = region.grid.orientation_code()[::-1]
+    for axis in range(3):
+        area = float(np.prod([step for other, step in enumerate(spacing) if other != axis]))
+        first, last = ENDS[letters[axis]]
+        for at_end, layer, end in (
+            (region.box.start[axis] == 0, 0, first),
+            (region.box.stop[axis] == region.grid.shape[axis], -1, last),
+        ):
+            touching = int(np.count_nonzero(region.mask.take(layer, axis=axis))) if at_end else 0
+            if touching:
+                ends.append(f"{touching * area:.0f} mm² at its {end} end")
+    if not ends:
+        return []
+    measured = f"the scan cuts it: {', '.join(ends)}"
+    advice = "Do not plan or measure near the cut; scan a larger field if the missing part is needed"
+    return [Finding("field of view", Level.WARN, measured, "0 mm²", advice, subject=name)]
+
+
+def check_metal(volume: Volume, name: str, region: Region) -> list[Finding]:
+    """Whether a structure holds metal, which blooms and streaks."""
+    bright = between(volume.array[region.box.slices], METAL_HU, float("inf"))
+    bright &= region.mask
+    volume_mm3 = int(np.count_nonzero(bright)) * region.grid.voxel_volume_mm3
+    if volume_mm3 < METAL_MM3:
+        return []
+    measured = f"{_volume(volume_mm3)} at or above {METAL_HU:g} HU: metal, whose outline is too large and streaked"
+    advice = "Do not trust the surface there; a scan with metal artefact reduction is better"
+    return [Finding("metal", Level.WARN, measured, _volume(METAL_MM3), advice, subject=name)]
+
+
+def check_side(volume: Volume, label: Label, region: Region) -> list[Finding]:
+    """Whether a structure lies on the side of the body that it says.
+
+    Raises
+    ------
+    Refused
+        It clearly lies on the other side, and both flanks of the body are in the scan.
+    """
+    if label.side is Side.NONE:
+        return []
+    middle, width, cut = _body_across(volume)
+    offset = float(region.centre[0]) - middle
+    found = Side.LEFT if offset > 0 else Side.RIGHT
+    measured = f"its centre lies {abs(offset):.1f} mm {found} of the body's middle"
+    if cut or abs(offset) < MIDLINE_SHARE * width:
+        reason = "the scan cuts the body's flanks" if cut else "that is too near to tell a side"
+        advice = f"Check by eye that it is the {label.side} one"
+        return [Finding("side", Level.WARN, f"{measured}, and {reason}", str(label.side), advice, subject=label.name)]
+    if found is not label.side:
+        advice = "Check the orientation of the scan, or correct the structure's `side`"
+        raise Refused(f"structure `{label.name}`", measured, f"on the {label.side} side", advice)
+    return [Finding("side", Level.NOTE, measured, str(label.side), subject=label.name)]
+
+
+def _body_across(volume: Volume) -> tuple[float, float, bool]:
+    """Middle of the body (LPS x, mm), its width, and whether the scan cuts it on the left or right."""
+    sparse = volume.array[::BODY_STEP, ::BODY_STEP, ::BODY_STEP]
+    kji = np.nonzero(between(sparse, BODY_HU, float("inf")))
+    if not len(kji[0]):
+        return float(volume.grid.centre[0]), 0.0, True
+    x = volume.grid.lps_from_ijk.apply(np.stack(kji[::-1], axis=1) * BODY_STEP)[:, 0]
+    low, high = np.quantile(x, (0.01, 0.99))
+    reach = volume.grid.corners[:, 0]
+    spare = min(low - reach.min(), reach.max() - high)
+    return float(x.mean()), float(high - low), bool(spare < 2 * BODY_STEP * volume.grid.spacing.max())
+
+
+def _volume(mm3: float) -> str:
+    return f"{mm3:.3g} mm³" if mm3 < 1000 else f"{mm3 / 1000:.4g} cm³"
