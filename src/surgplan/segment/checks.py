@@ -9,7 +9,7 @@ from surgplan.findings import Finding, Level
 from surgplan.model.labels import Label, Side
 from surgplan.model.volume import Modality, Volume
 from surgplan.segment.boundary import Edge
-from surgplan.segment.components import Dropped
+from surgplan.segment.components import DENSE_SHARE, Dropped
 from surgplan.segment.region import Region
 from surgplan.segment.threshold import between
 
@@ -74,18 +74,30 @@ def empty(volume: Volume, name: str, low: float, high: float, why: str = "") -> 
 
 
 def told_dropped(name: str, dropped: Dropped, kept: Region) -> list[Finding]:
-    """Parts that were dropped, with size and place of the largest."""
+    """Parts that were dropped for their size, with size and place of the largest."""
     if not dropped.count:
         return []
-    x, y, z = dropped.largest_at
-    share = dropped.largest_mm3 / max(kept.volume_mm3, kept.grid.voxel_volume_mm3)
-    parts = "1 part" if dropped.count == 1 else f"{dropped.count} parts"
-    measured = f"{parts} of {_volume(dropped.volume_mm3)} dropped; the largest, {_volume(dropped.largest_mm3)}"
-    measured += f" ({100 * share:.2g} % of what was kept), lies at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS"
+    share = dropped.largest_mm3 / kept.volume_mm3
+    measured = f"{_parts(dropped)}, which is {100 * share:.1f} % of what was kept"
     if share < GRAVE_PART:
         return [Finding("dropped parts", Level.NOTE, measured, subject=name, source="recipe")]
     advice = "Look whether it is wanted; then raise keep_largest or lower min_volume_mm3"
     return [Finding("dropped parts", Level.WARN, measured, f"{100 * GRAVE_PART:g} %", advice, "recipe", name)]
+
+
+def told_faint(name: str, dropped: Dropped, dense_hu: float | None) -> list[Finding]:
+    """Parts that were dropped because they are not dense: tables, headrests, contrast-filled vessels."""
+    if not dropped.count or dense_hu is None:
+        return []
+    limit = f"{100 * DENSE_SHARE:g} % at or above {dense_hu:g} HU"
+    return [Finding("faint parts", Level.NOTE, _parts(dropped), limit, source="recipe", subject=name)]
+
+
+def _parts(dropped: Dropped) -> str:
+    x, y, z = dropped.largest_at
+    count = "1 part" if dropped.count == 1 else f"{dropped.count} parts"
+    told = f"{count} of {_volume(dropped.volume_mm3)} dropped; the largest, {_volume(dropped.largest_mm3)}"
+    return f"{told}, lies at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS"
 
 
 def told_edge(name: str, edge: Edge, low: float, before_mm3: float, after_mm3: float) -> Finding:
@@ -122,7 +134,7 @@ def told_overlap(name: str, voxels: int, left: Region) -> list[Finding]:
     share = voxels / (voxels + left.voxels)
     if not voxels:
         return []
-    measured = f"{_volume(voxels * left.grid.voxel_volume_mm3)} ({100 * share:.2g} %) belong to structures named before"
+    measured = f"{_volume(voxels * left.grid.voxel_volume_mm3)} ({100 * share:.1f} %) belong to structures named before"
     if share < GRAVE_OVERLAP:
         return [Finding("overlap", Level.NOTE, measured, subject=name, source="the structure named first has it")]
     advice = "Change the order of the structures or their thresholds if this one should have them"

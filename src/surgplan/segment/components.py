@@ -7,8 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from surgplan.model.frames import Array
-from surgplan.segment.region import Region
+from surgplan.model.volume import Volume
+from surgplan.segment.region import Mask, Region
 from surgplan.segment.runs import Ints, Runs, connected, runs_of
+from surgplan.segment.threshold import between
+
+DENSE_SHARE = 0.1
+"""Of bone, a tenth and more reaches 500 HU (cortex); of contrast-filled vessels, tables and headrests, hardly any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,12 @@ class Parts:
     def volumes_mm3(self) -> Array:
         """(p,) volume of each part, mm³."""
         return np.asarray(self.voxels * self.region.grid.voxel_volume_mm3, dtype=np.float64)
+
+    def shared(self, mask: Mask) -> Ints:
+        """(p,) how many voxels of each part are also in another mask of the same box."""
+        both = runs_of(self.region.mask & mask)
+        part = self.of_run[np.searchsorted(self.runs.start, both.start, side="right") - 1]
+        return np.bincount(part, weights=both.lengths, minlength=len(self.voxels)).astype(np.int64)
 
     def centre(self, part: int) -> Array:
         """(3,) centroid of a part, LPS mm."""
@@ -54,44 +65,67 @@ class Dropped:
         return Dropped(count, volume_mm3, larger.largest_mm3, larger.largest_at)
 
 
+@dataclass(frozen=True)
+class Rule:
+    """Which parts are kept: the `largest` so many of those with at least `min_volume_mm3` that are dense.
+
+    A part is dense when `DENSE_SHARE` of it reaches `dense`, an intensity (HU for CT); None counts all as dense.
+    """
+
+    largest: int | None = None
+    min_volume_mm3: float = 0.0
+    dense: float | None = None
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether the rule asks for nothing."""
+        return self.largest is None and self.min_volume_mm3 <= 0 and self.dense is None
+
+
 def parts_of(region: Region) -> Parts:
     """The parts of a region; voxels hang together when they share a face."""
     runs = runs_of(region.mask)
     return Parts(region, runs, connected(runs))
 
 
-def keep_parts(region: Region, largest: int | None = None, min_volume_mm3: float = 0.0) -> tuple[Region, Dropped]:
-    """The `largest` so many parts that have at least `min_volume_mm3`; what was dropped is told.
+def keep_parts(volume: Volume, region: Region, rule: Rule) -> tuple[Region, Dropped, Dropped]:
+    """The parts that the rule keeps, and those that it drops: the faint ones and, of the others, the small ones.
 
     Of parts with the same volume, the one that comes first in the array counts as larger.
     """
-    if largest is None and min_volume_mm3 <= 0:
-        return region, Dropped()
+    if rule.keeps_all:
+        return region, Dropped(), Dropped()
     parts = parts_of(region)
     volumes = parts.volumes_mm3
+    dense = np.ones(len(volumes), dtype=np.bool_)
+    if rule.dense is not None:
+        bright = between(volume.array[region.box.slices], rule.dense, float("inf"))
+        dense = parts.shared(bright) >= DENSE_SHARE * parts.voxels
+    kept = dense & (volumes >= rule.min_volume_mm3)
     order = np.argsort(-volumes, kind="stable")
-    kept = np.zeros(len(volumes), dtype=np.bool_)
-    kept[order[:largest]] = True
-    kept &= volumes >= min_volume_mm3
+    kept[order[kept[order]][rule.largest :] if rule.largest else []] = False
     if kept.all():
-        return region, Dropped()
-    biggest = next(int(part) for part in order if not kept[part])
-    x, y, z = (float(value) for value in parts.centre(biggest))
-    gone = volumes[~kept]
-    told = Dropped(len(gone), float(gone.sum()), float(volumes[biggest]), (x, y, z))
-    return _without(parts, ~kept).trimmed(), told
+        return region, Dropped(), Dropped()
+    return _without(parts, ~kept).trimmed(), _told(parts, ~dense), _told(parts, dense & ~kept)
 
 
 def keep_touching(region: Region, seed: Region) -> Region:
     """Only the parts that hold a voxel of `seed`, which lies within the same box."""
     parts = parts_of(region)
-    seeds = runs_of(region.mask & seed.within(region.box).mask)
-    hit = np.zeros(len(parts.voxels), dtype=np.bool_)
-    hit[parts.of_run[np.searchsorted(parts.runs.start, seeds.start, side="right") - 1]] = True
+    hit = parts.shared(seed.within(region.box).mask) > 0
     return region if hit.all() else _without(parts, ~hit)
 
 
-def _without(parts: Parts, dropped: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Region:
+def _told(parts: Parts, dropped: Mask) -> Dropped:
+    if not dropped.any():
+        return Dropped()
+    volumes = np.where(dropped, parts.volumes_mm3, 0.0)
+    biggest = int(volumes.argmax())
+    x, y, z = (float(value) for value in parts.centre(biggest))
+    return Dropped(int(dropped.sum()), float(volumes.sum()), float(volumes[biggest]), (x, y, z))
+
+
+def _without(parts: Parts, dropped: Mask) -> Region:
     """The region without the dropped parts, by clearing these or by drawing the others: whichever is less work."""
     voxels = parts.voxels
     chosen = dropped[parts.of_run]

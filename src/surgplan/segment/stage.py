@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,10 +23,11 @@ from surgplan.segment.checks import (
     empty,
     told_dropped,
     told_edge,
+    told_faint,
     told_filled,
     told_overlap,
 )
-from surgplan.segment.components import Dropped, fill_cavities, keep_parts
+from surgplan.segment.components import Rule, fill_cavities, keep_parts
 from surgplan.segment.morphology import close_gaps
 from surgplan.segment.region import Region
 from surgplan.segment.threshold import threshold
@@ -43,6 +44,9 @@ class StructureParams(Params):
     )
     keep_largest: int | None = Field(None, ge=1, description="keep this many connected parts, the largest ones")
     min_volume_mm3: float = Field(0.0, ge=0, description="drop connected parts that are smaller, in mm³")
+    dense_hu: float | None = Field(
+        None, description="keep only connected parts of which a tenth reaches this intensity, in HU"
+    )
     close_mm: float = Field(0.0, ge=0, le=10, description="close gaps up to this wide, in mm")
     fill_holes: bool = Field(False, description="fill every cavity that has no way out, however large")
     fill_holes_mm3: float = Field(0.0, ge=0, description="fill cavities that have no way out up to this volume, in mm³")
@@ -149,16 +153,21 @@ def find_structure(volume: Volume, params: StructureParams) -> Found:
     region = threshold(volume, low, high)
     if not region.voxels:
         raise empty(volume, params.name, low, high)
-    region, dropped = keep_parts(region, params.keep_largest, params.min_volume_mm3)
+    rule = Rule(params.keep_largest, params.min_volume_mm3, params.dense_hu)
+    region, faint, small = keep_parts(volume, region, rule)
     if not region.voxels:
-        why = f"its largest part has {dropped.largest_mm3:.3g} mm³, and min_volume_mm3 is {params.min_volume_mm3:g}"
+        largest = max(faint.largest_mm3, small.largest_mm3)
+        why = f"no part passes min_volume_mm3 and dense_hu; the largest has {largest:.3g} mm³"
         raise empty(volume, params.name, low, high, why)
     level = low
     findings = []
     if params.boundary == "half-maximum":
-        region, level, dropped, told = _at_half_height(volume, params, region, dropped)
-        findings.append(told)
-    findings += told_dropped(params.name, dropped, region)
+        cut, edge = half_maximum(volume, region, low, high)
+        cut, _, severed = keep_parts(volume, cut, replace(rule, dense=None))
+        findings.append(told_edge(params.name, edge, low, region.volume_mm3, cut.volume_mm3))
+        if edge.level is not None and cut.voxels:
+            region, level, small = cut, edge.level, small.and_also(severed)
+    findings += told_dropped(params.name, small, region) + told_faint(params.name, faint, params.dense_hu)
     kept = region.voxels
     if params.close_mm:
         region = close_gaps(region, params.close_mm)
@@ -167,19 +176,6 @@ def find_structure(volume: Volume, params: StructureParams) -> Found:
     region, cavities, cavities_mm3 = fill_cavities(region, limit) if limit else (region, 0, 0.0)
     findings += told_filled(params.name, closed_mm3, cavities, cavities_mm3)
     return Found(region, level, tuple(findings))
-
-
-def _at_half_height(
-    volume: Volume, params: StructureParams, region: Region, dropped: Dropped
-) -> tuple[Region, float, Dropped, Finding]:
-    """The region cut again at half height, and the parts that this severed dropped by the same rule."""
-    low, high = params.threshold_hu
-    cut, edge = half_maximum(volume, region, low, high)
-    kept, severed = keep_parts(cut, params.keep_largest, params.min_volume_mm3)
-    told = told_edge(params.name, edge, low, region.volume_mm3, kept.volume_mm3)
-    if edge.level is None or not kept.voxels:
-        return region, low, dropped, told
-    return kept, edge.level, dropped.and_also(severed), told
 
 
 def _claimed(
