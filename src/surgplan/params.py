@@ -44,7 +44,9 @@ class Params(BaseModel):
 
 
 def _explain(model: type[BaseModel], error: ValidationError, where: str) -> WrongUsage:
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # a key that is spelled wrong is told before the key that is missing because of it
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in model.model_fields.items()]
