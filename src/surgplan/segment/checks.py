@@ -34,8 +34,11 @@ GRAVE_CHANGE = 0.3
 GRAVE_OVERLAP = 0.01
 """Structures that claim this share of a structure's voxels together were not meant to overlap."""
 
-BODY_STEP = 4
-"""Each so many-th voxel along each axis is enough to find the middle of the body."""
+BODY_STEP_MM = 4.0
+"""So fine a grid is enough to find the middle of the body."""
+
+CUT_SHARE = 0.4
+"""A scan whose left or right end layer holds this share of the tissue of its fullest layer cuts deep into the body."""
 
 MIDLINE_SHARE = 0.05
 """How near to the middle, as a share of the body's width, a structure has no clear side."""
@@ -182,7 +185,7 @@ def check_side(volume: Volume, label: Label, region: Region) -> list[Finding]:
     Raises
     ------
     Refused
-        It clearly lies on the other side, and both flanks of the body are in the scan.
+        It clearly lies on the other side, and the scan shows enough of the body to tell.
     """
     if label.side is Side.NONE:
         return []
@@ -191,7 +194,7 @@ def check_side(volume: Volume, label: Label, region: Region) -> list[Finding]:
     found = Side.LEFT if offset > 0 else Side.RIGHT
     measured = f"its centre lies {abs(offset):.1f} mm {found} of the body's middle"
     if cut or abs(offset) < MIDLINE_SHARE * width:
-        reason = "the scan cuts the body's flanks" if cut else "that is too near to tell a side"
+        reason = "the scan cuts deep into the body's flank" if cut else "that is too near to tell a side"
         advice = f"Check by eye that it is the {label.side} one"
         return [Finding("side", Level.WARN, f"{measured}, and {reason}", str(label.side), advice, subject=label.name)]
     if found is not label.side:
@@ -201,16 +204,18 @@ def check_side(volume: Volume, label: Label, region: Region) -> list[Finding]:
 
 
 def _body_across(volume: Volume) -> tuple[float, float, bool]:
-    """Middle of the body (LPS x, mm), its width, and whether the scan cuts it on the left or right."""
-    sparse = volume.array[::BODY_STEP, ::BODY_STEP, ::BODY_STEP]
-    kji = np.nonzero(between(sparse, BODY_HU, float("inf")))
-    if not len(kji[0]):
+    """Middle of the body (LPS x, mm), its width, and whether the scan cuts deep into its left or right."""
+    i, j, k = (max(1, int(BODY_STEP_MM / step)) for step in volume.grid.spacing)
+    tissue = between(volume.array[::k, ::j, ::i], BODY_HU, float("inf"))
+    across = 2 - int(np.abs(volume.grid.direction[0]).argmax())
+    layers = np.array([np.count_nonzero(layer) for layer in np.moveaxis(tissue, across, 0)])
+    if not layers.any():
         return float(volume.grid.centre[0]), 0.0, True
-    x = volume.grid.lps_from_ijk.apply(np.stack(kji[::-1], axis=1) * BODY_STEP)[:, 0]
-    low, high = np.quantile(x, (0.01, 0.99))
-    reach = volume.grid.corners[:, 0]
-    spare = min(low - reach.min(), reach.max() - high)
-    return float(x.mean()), float(high - low), bool(spare < 2 * BODY_STEP * volume.grid.spacing.max())
+    kji = np.nonzero(tissue)
+    x = volume.grid.lps_from_ijk.apply(np.stack(kji[::-1], axis=1) * (i, j, k))[:, 0]
+    low, high = np.quantile(x, (0.002, 0.998))
+    cut = max(layers[0], layers[-1]) > CUT_SHARE * layers.max()
+    return float(x.mean()), float(high - low), bool(cut)
 
 
 def _volume(mm3: float) -> str:
