@@ -1,0 +1,183 @@
+"""How far a surface lies from the contour that it was made from, and from the scan itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgplan.model.frames import Array
+from surgplan.model.labels import LabelMap
+from surgplan.model.surface import Surface
+from surgplan.model.volume import Volume
+
+SAMPLES = 20_000
+"""Points at which a distance between surfaces is measured, each way."""
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Absolute distances, mm, at `samples` points; `place` (LPS mm) is where the largest one is."""
+
+    samples: int
+    mean: float
+    rms: float
+    p95: float
+    maximum: float
+    place: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What smoothing, simplifying and repair did to one structure.
+
+    `to_contour`: from points of the result to the contour; `from_contour`: from points of the contour to the result;
+    both point to surface. `to_scan`: at vertices of the result, the first-order distance to where the intensity
+    crosses the label's level, by another code path than the contour's; None for masks without intensities, or where
+    nothing could be measured. `volume_change` is relative to the contour's volume.
+    """
+
+    to_contour: Distances
+    from_contour: Distances
+    to_scan: Distances | None
+    volume_change: float
+
+
+def fidelity(result: Surface, contour: Contour, volume: Volume | None, labels: LabelMap) -> Fidelity:
+    """Measure `result` against the contour of its label and against the scan; all in LPS mm."""
+    there = surface_samples(result, SAMPLES)
+    return Fidelity(
+        to_contour=summary(contour.distance_of(there), there),
+        from_contour=summary(distance_to(contour.samples, result), contour.samples),
+        to_scan=None if volume is None else distance_to_scan(result, volume, labels),
+        volume_change=float(result.volume_mm3 / contour.surface.volume_mm3 - 1.0),
+    )
+
+
+class Contour:
+    """A contour, made ready once for measuring many surfaces against it."""
+
+    def __init__(self, surface: Surface) -> None:
+        self.surface = surface
+        self.samples = surface_samples(surface, SAMPLES)
+        self._ruler = _ruler(surface)
+
+    def distance_of(self, points: Array) -> Array:
+        """(n,) distance, mm, of each point to the contour."""
+        return _measured(self._ruler, points)
+
+    def farthest(self, surface: Surface) -> float:
+        """The largest distance, mm, found from the surface to the contour and back."""
+        there = surface_samples(surface, SAMPLES)
+        return float(max(self.distance_of(there).max(), distance_to(self.samples, surface).max()))
+
+
+def surface_samples(surface: Surface, count: int) -> Array:
+    """About `count` points spread evenly by area over the surface, (n, 3) mm; the same ones every time.
+
+    The points are the centres of the triangles in which equal steps of accumulated area end.
+    """
+    a, b, c = surface.corners.transpose(1, 0, 2)
+    area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
+    steps = (np.arange(count) + 0.5) / count * area[-1]
+    chosen = np.minimum(np.searchsorted(area, steps), len(area) - 1)
+    # spread within large triangles, which are hit several times, by a low-discrepancy sequence
+    golden = (np.arange(count) * np.array([[0.7548776662466927], [0.5698402909980532]])) % 1.0
+    u, v = np.where(golden.sum(axis=0) > 1, 1 - golden, golden)
+    return np.asarray(a[chosen] + u[:, None] * (b - a)[chosen] + v[:, None] * (c - a)[chosen])
+
+
+def distance_to(points: Array, surface: Surface) -> Array:
+    """(n,) distance, mm, of each point to the nearest point of the surface."""
+    return _measured(_ruler(surface), points)
+
+
+def _ruler(surface: Surface) -> Any:
+    from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance
+
+    from surgplan.surface.vtk_mesh import to_polydata
+
+    measure = vtkImplicitPolyDataDistance()
+    measure.SetInput(to_polydata(surface.vertices, surface.triangles, precise=True))
+    return measure
+
+
+def _measured(ruler: Any, points: Array) -> Array:
+    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkDoubleArray
+
+    found = vtkDoubleArray()
+    ruler.FunctionValue(numpy_to_vtk(np.ascontiguousarray(points), deep=True), found)
+    distances: Array = np.abs(vtk_to_numpy(found))
+    return distances
+
+
+def summary(distances: Array, points: Array) -> Distances:
+    """Mean, RMS, 95th percentile and maximum of the distances at the points."""
+    worst = int(distances.argmax())
+    return Distances(
+        samples=len(distances),
+        mean=float(distances.mean()),
+        rms=float(np.sqrt(np.mean(distances**2))),
+        p95=float(np.percentile(distances, 95)),
+        maximum=float(distances[worst]),
+        place=tuple(points[worst].tolist()),
+    )
+
+
+def distance_to_scan(surface: Surface, volume: Volume, labels: LabelMap) -> Distances | None:
+    """First-order distance of the surface's vertices to the level set: |intensity − level| / |gradient|.
+
+    Only where the scan decides: not beside voxels whose label contradicts the level, not outside of the scan, and not
+    where the gradient is too weak to tell (less than a fifth of its median).
+
+    Source: Taubin, "Distance approximations for rasterizing implicit curves", ACM TOG 13(1), 1994.
+    """
+    level = surface.label.level
+    if level is None:
+        return None
+    points = surface.vertices[:: max(1, len(surface.vertices) // SAMPLES)]
+    ijk = volume.grid.ijk_from_lps.apply(points)
+    inside = ((ijk >= 1) & (ijk <= np.array(volume.grid.size) - 3)).all(axis=1)
+    points, ijk = points[inside], ijk[inside]
+    decided = _scan_decides(ijk, volume, labels, surface.label.value, level)
+    points, ijk = points[decided], ijk[decided]
+    if len(points) < 10:
+        return None
+    offset = trilinear(volume.array, ijk) - level
+    slopes = []
+    for axis in range(3):
+        half = np.zeros(3)
+        half[axis] = 0.5
+        rise = trilinear(volume.array, ijk + half) - trilinear(volume.array, ijk - half)
+        slopes.append(rise / volume.grid.spacing[axis])
+    steepness = np.linalg.norm(slopes, axis=0)
+    steep = steepness > 0.2 * np.median(steepness)
+    if steep.sum() < 10:
+        return None
+    return summary(np.abs(offset[steep]) / steepness[steep], points[steep])
+
+
+def _scan_decides(ijk: Array, volume: Volume, labels: LabelMap, value: int, level: float) -> NDArray[np.bool_]:
+    """(n,) whether the eight voxels round each point are in the label exactly where they are above the level."""
+    cell = np.floor(ijk).astype(np.int64)
+    agrees = np.ones(len(ijk), dtype=bool)
+    for corner in range(8):
+        i, j, k = (cell + np.array([corner & 1, corner >> 1 & 1, corner >> 2])).T
+        agrees &= (labels.array[k, j, i] == value) == (volume.array[k, j, i] > level)
+    return agrees
+
+
+def trilinear(array: NDArray[np.generic], ijk: Array) -> Array:
+    """(n,) values of a (k, j, i) array at fractional voxel indices, (n, 3) i, j, k, inside of it."""
+    cell = np.clip(np.floor(ijk).astype(np.int64), 0, np.array(array.shape[::-1]) - 2)
+    part = ijk - cell
+    total = np.zeros(len(ijk))
+    for corner in range(8):
+        bits = np.array([corner & 1, corner >> 1 & 1, corner >> 2])
+        weight = np.prod(np.where(bits, part, 1 - part), axis=1)
+        i, j, k = (cell + bits).T
+        total += weight * array[k, j, i]
+    return total

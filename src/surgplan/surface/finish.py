@@ -1,0 +1,134 @@
+"""From the raw contour to the finished surface: specks dropped, smoothed, simplified, untangled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgplan.errors import BadInput
+from surgplan.findings import Finding, Level
+from surgplan.model.frames import Array
+from surgplan.model.surface import Surface
+from surgplan.surface.fidelity import Contour
+from surgplan.surface.intersections import self_intersections
+from surgplan.surface.repair import RepairParams, compact, repair, what_is_wrong
+from surgplan.surface.simplify import NotManifold, simplify
+from surgplan.surface.smooth import smooth
+from surgplan.surface.topology import Topology, bodies, body_volumes, topology
+
+Ints = NDArray[np.int32]
+
+SMOOTHING_SHARE = 0.4
+"""Share of the tolerance that smoothing may use."""
+
+ROUNDS = 4
+"""How often crossings are relaxed before a body goes to the repair."""
+
+
+def dropped_specks(surface: Surface, least_mm3: float) -> tuple[Surface, tuple[Finding, ...]]:
+    """Without separate bodies and cavities smaller than `least_mm3`; a finding tells how many went.
+
+    They are noise to a printer, and what makes simplifying fail. The largest body always stays.
+    """
+    body = bodies(surface.vertices, surface.triangles)
+    volumes = body_volumes(surface.vertices, surface.triangles, body)
+    small = np.abs(volumes) < least_mm3
+    small[np.abs(volumes).argmax()] = False
+    if not small.any():
+        return surface, ()
+    kept = surface.with_mesh(*compact(surface.vertices, surface.triangles[~small[body]]))
+    solid, hollow = small & (volumes > 0), small & (volumes <= 0)
+    measured = (
+        f"{int(solid.sum())} bodies of together {volumes[solid].sum():.2f} mm³ and {int(hollow.sum())} cavities of "
+        f"{-volumes[hollow].sum():.2f} mm³ dropped"
+    )
+    limit = f"each below {least_mm3:g} mm³"
+    return kept, (Finding("specks", Level.NOTE, measured, limit, source="the recipe", subject=surface.label.name),)
+
+
+def finished(
+    contour: Contour, tolerance_mm: float, smoothing: bool, max_triangles: int | None
+) -> tuple[Surface, Topology, tuple[Finding, ...]]:
+    """The contour smoothed and simplified, its topology, and what had to be mended.
+
+    Vertices of the result are exact in float32.
+    """
+    findings: list[Finding] = []
+    surface = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
+    try:
+        surface, _ = simplify(surface, tolerance_mm, max_triangles, contour.farthest)
+    except NotManifold:
+        surface, found = _mended(surface)
+        findings += found
+        surface, _ = simplify(surface, tolerance_mm, max_triangles, contour.farthest)
+    surface, found = untangled(surface, tolerance_mm)
+    findings += found
+    told = topology(surface.vertices, surface.triangles)
+    if not told.ok:
+        try:
+            surface, more = _mended(surface)
+        except BadInput as error:
+            findings.append(Finding("repair", Level.REFUSE, error.message, subject=surface.label.name))
+        else:
+            findings += more
+            told = topology(surface.vertices, surface.triangles)
+    return surface, told, tuple(findings)
+
+
+def _mended(surface: Surface) -> tuple[Surface, tuple[Finding, ...]]:
+    before = topology(surface.vertices, surface.triangles)
+    result = repair(surface, RepairParams())
+    reason = what_is_wrong(before) or "an edge was shared"
+    note = Finding("repair", Level.NOTE, f"needed because {reason}", subject=surface.label.name)
+    return snapped(result.surface), (note, *result.findings)
+
+
+def snapped(surface: Surface) -> Surface:
+    """The same with coordinates rounded to float32, as STL and slicer programs keep them."""
+    return surface.with_mesh(surface.vertices.astype(np.float32).astype(np.float64), surface.triangles)
+
+
+def untangled(surface: Surface, most_mm: float) -> tuple[Surface, tuple[Finding, ...]]:
+    """Without the few places where simplifying made triangles cross: their corners are drawn to their neighbours.
+
+    No corner moves by more than `most_mm` in all. Coordinates are rounded to float32 before each look.
+    """
+    surface = snapped(surface)
+    pairs = self_intersections(surface.vertices, surface.triangles)
+    if not len(pairs):
+        return surface, ()
+    first, start = len(pairs), surface.vertices
+    vertices, triangles = surface.vertices.copy(), surface.triangles
+    moved = np.zeros(len(vertices), dtype=bool)
+    for _ in range(ROUNDS):
+        chosen = np.zeros(len(vertices), dtype=bool)
+        chosen[triangles[pairs.ravel()]] = True
+        chosen[triangles[chosen[triangles].any(axis=1)]] = True
+        moved |= chosen
+        target = _neighbour_mean(vertices, triangles)
+        step = np.where(chosen[:, None], 0.5 * (target - vertices), 0.0)
+        vertices = start + _shortened(vertices + step - start, most_mm)
+        vertices = vertices.astype(np.float32).astype(np.float64)
+        pairs = self_intersections(vertices, triangles)
+        if not len(pairs):
+            break
+    measured = f"{first} crossing pairs of triangles relaxed, {len(pairs)} left; {int(moved.sum())} vertices moved"
+    note = Finding("untangle", Level.NOTE, measured, f"{most_mm:g} mm", source="the recipe", subject=surface.label.name)
+    return surface.with_mesh(vertices, triangles), (note,)
+
+
+def _neighbour_mean(vertices: Array, triangles: Ints) -> Array:
+    count = len(vertices)
+    total = np.zeros((count, 3))
+    number = np.zeros(count)
+    for one, two in ((0, 1), (1, 2), (2, 0)):
+        for here, there in ((triangles[:, one], triangles[:, two]), (triangles[:, two], triangles[:, one])):
+            number += np.bincount(here, minlength=count)
+            for axis in range(3):
+                total[:, axis] += np.bincount(here, vertices[there, axis], count)
+    return total / np.maximum(number, 1)[:, None]
+
+
+def _shortened(steps: Array, most: float) -> Array:
+    length = np.linalg.norm(steps, axis=1, keepdims=True)
+    return np.asarray(steps * np.minimum(1.0, most / np.maximum(length, 1e-12)))

@@ -1,0 +1,172 @@
+"""Topology of a triangle mesh, decided exactly from its indices and, for the sides, from its volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgplan.model.frames import Array
+from surgplan.surface.intersections import self_intersections
+
+Ints = NDArray[np.int32]
+
+MOST_PLACES = 20
+"""So many places of self-intersections are kept."""
+
+
+@dataclass(frozen=True)
+class Topology:
+    """What a mesh is, apart from where it lies.
+
+    `watertight`: every edge belongs to two triangles or, where parts touch, to an even number of them.
+    `edge_manifold`: no edge belongs to more than two. `vertex_manifold`: the triangles round each vertex form one fan.
+    `outward`: neighbours agree on the side, and outer shells enclose a positive volume. `bodies` counts connected
+    shells, cavities included; `genus` the handles of all of them, None for open meshes. `places` are up to 20 points
+    (mm, frame of the vertices) where triangles cross.
+    """
+
+    triangles: int
+    vertices: int
+    bodies: int
+    watertight: bool
+    edge_manifold: bool
+    vertex_manifold: bool
+    outward: bool
+    degenerate: int
+    self_intersections: int
+    genus: int | None
+    places: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it bounds a solid that a printer can make."""
+        sound = self.watertight and self.edge_manifold and self.vertex_manifold and self.outward
+        return sound and self.triangles > 0 and self.degenerate == 0 and self.self_intersections == 0
+
+
+def topology(vertices: Array, triangles: Ints) -> Topology:
+    """Measure a mesh: vertices (n, 3) mm, triangles (m, 3) indices, welded (equal points have equal indices)."""
+    if not len(triangles):
+        return Topology(0, 0, 0, False, True, True, False, 0, 0, None)
+    used = np.unique(triangles)
+    edges = _Edges(triangles, len(vertices))
+    body = bodies(vertices, triangles)
+    count = int(body.max()) + 1
+    crossing = self_intersections(vertices, triangles)
+    genus = None
+    if edges.watertight and edges.manifold:
+        genus = int(count - (len(used) - edges.count + len(triangles)) // 2)
+    return Topology(
+        triangles=len(triangles),
+        vertices=len(used),
+        bodies=count,
+        watertight=edges.watertight,
+        edge_manifold=edges.manifold,
+        vertex_manifold=fans(triangles, len(vertices)) == len(used),
+        outward=edges.consistent and _faces_outward(vertices, triangles, body),
+        degenerate=int(degenerate(vertices, triangles).sum()),
+        self_intersections=len(crossing),
+        genus=genus,
+        places=tuple(tuple(map(float, row)) for row in vertices[triangles[crossing[:MOST_PLACES, 0]]].mean(axis=1)),  # type: ignore[misc]
+    )
+
+
+class _Edges:
+    """Counts of the undirected edges, and whether each one's two triangles run through it in opposite directions."""
+
+    def __init__(self, triangles: Ints, vertices: int) -> None:
+        start = triangles.astype(np.int64).ravel()
+        end = np.roll(triangles, -1, axis=1).astype(np.int64).ravel()
+        low, high = np.minimum(start, end), np.maximum(start, end)
+        key = np.sort((low * vertices + high) * 2 + (start < end))
+        edge = key >> 1
+        first = np.flatnonzero(np.concatenate([[True], edge[1:] != edge[:-1]]))
+        uses = np.diff(np.append(first, len(edge)))
+        forward = np.add.reduceat(key & 1, first)
+        self.count = len(first)
+        self.watertight = bool((uses % 2 == 0).all())
+        self.manifold = bool((uses <= 2).all())
+        paired = uses == 2
+        self.consistent = bool((forward[paired] == 1).all()) and bool((2 * forward[~paired] == uses[~paired]).all())
+
+
+def bodies(vertices: Array, triangles: Ints) -> Ints:
+    """(m,) the number of the connected shell that each triangle belongs to, in order of appearance."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    start = np.concatenate([triangles[:, 0], triangles[:, 1]])
+    end = np.concatenate([triangles[:, 1], triangles[:, 2]])
+    size = len(vertices)
+    graph = coo_matrix((np.ones(len(start), np.int8), (start, end)), shape=(size, size))
+    found = connected_components(graph, directed=False)[1][triangles[:, 0]]
+    _, first, number = np.unique(found, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int32)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first), dtype=np.int32)
+    return rank[number]
+
+
+def fans(triangles: Ints, vertices: int) -> int:
+    """Number of fans of triangles round vertices: as many as used vertices when the mesh is vertex-manifold."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    corners = np.arange(3 * len(triangles)).reshape(-1, 3)
+    edge_from, edge_to = triangles, np.roll(triangles, -1, axis=1)
+    at_from, at_to = corners, np.roll(corners, -1, axis=1)
+    forward = edge_from < edge_to
+    low = np.where(forward, edge_from, edge_to).ravel().astype(np.int64)
+    high = np.where(forward, edge_to, edge_from).ravel().astype(np.int64)
+    low_corner = np.where(forward, at_from, at_to).ravel()
+    high_corner = np.where(forward, at_to, at_from).ravel()
+    order = np.argsort(low * vertices + high, kind="stable")
+    key = (low * vertices + high)[order]
+    same = np.flatnonzero(key[1:] == key[:-1])
+    one, two = order[same], order[same + 1]
+    start = np.concatenate([low_corner[one], high_corner[one]])
+    end = np.concatenate([low_corner[two], high_corner[two]])
+    graph = coo_matrix((np.ones(len(start), np.int8), (start, end)), shape=(corners.size, corners.size))
+    return int(connected_components(graph, directed=False)[0])
+
+
+def degenerate(vertices: Array, triangles: Ints) -> NDArray[np.bool_]:
+    """(m,) triangles that name a vertex twice or have no area at all."""
+    a, b, c = vertices[triangles].transpose(1, 0, 2)
+    twice = (np.diff(np.sort(triangles, axis=1), axis=1) == 0).any(axis=1)
+    return np.asarray(twice | (np.cross(b - a, c - a) == 0).all(axis=1))
+
+
+def body_volumes(vertices: Array, triangles: Ints, body: Ints) -> Array:
+    """(bodies,) signed volume of each shell, mm³: negative for cavities."""
+    a, b, c = (vertices[triangles] - vertices.mean(axis=0)).transpose(1, 0, 2)
+    return np.bincount(body, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0).astype(np.float64)
+
+
+def is_closed(triangles: Ints, vertices: int) -> bool:
+    """Whether every edge belongs to two triangles that run through it in opposite directions."""
+    edges = _Edges(triangles, vertices)
+    return edges.watertight and edges.manifold and edges.consistent
+
+
+def faces_outward(vertices: Array, triangles: Ints) -> bool:
+    """Whether neighbours agree on the side, and every shell that is no cavity encloses a positive volume."""
+    consistent = _Edges(triangles, len(vertices)).consistent
+    return consistent and _faces_outward(vertices, triangles, bodies(vertices, triangles))
+
+
+def _faces_outward(vertices: Array, triangles: Ints, body: Ints) -> bool:
+    """Every shell with a negative volume must be a cavity: its box lies within the box of a positive one."""
+    volumes = body_volumes(vertices, triangles, body)
+    inward = np.flatnonzero(volumes <= 0)
+    if not len(inward):
+        return True
+    order = np.argsort(body, kind="stable")
+    starts = np.searchsorted(body[order], np.arange(len(volumes)))
+    corners = vertices[triangles[order]]
+    low = np.minimum.reduceat(corners.min(axis=1), starts)
+    high = np.maximum.reduceat(corners.max(axis=1), starts)
+    outer = np.flatnonzero(volumes > 0)
+    inside = [bool(((low[outer] < low[n]) & (high[outer] > high[n])).all(axis=1).any()) for n in inward]
+    return all(inside)
