@@ -43,6 +43,16 @@ def test_a_ball_has_its_volume_its_label_and_its_level():
     assert result.labels.grid is volume.grid
 
 
+def test_a_structure_darker_than_its_surroundings_has_no_level():
+    where = grid((40, 40, 40))
+    ventricle = scan(where, np.select([ball(where, 8), ball(where, 15)], [10, 35], -1000))
+    result = run(ventricle, {"name": "ventricle", "threshold_hu": (0, 20)})
+    assert result.labels.labels[0].level is None
+    assert "brighter than 20 HU" in told(result, "boundary")[0].measured
+    brain = run(ventricle, {"name": "brain", "threshold_hu": (25, 50)})
+    assert brain.labels.labels[0].level == 25
+
+
 def test_every_voxel_type_and_both_limits_count():
     where = grid((8, 4, 4))
     steps = np.broadcast_to(np.arange(8) * 10, where.shape)

@@ -125,3 +125,18 @@ def _cut(volume: Volume, region: Region, level: float, low: float, high: float) 
 def _median(intensities: NDArray[Any], chosen: Mask) -> float | None:
     values = intensities[chosen]
     return float(np.median(values)) if len(values) >= FEWEST else None
+
+
+def bounded_below(volume: Volume, region: Region, high: float) -> bool:
+    """Whether the structure ends where the intensity falls below its lower threshold, and not where it rises above `high`.
+
+    Ventricles in a brain, or a tumour among bright vessels, are darker than what surrounds them: there no surface of
+    equal intensity at the lower threshold is their boundary.
+    """
+    if volume.array[region.box.grown((1, 1, 1), region.grid.shape).slices].max() <= high:
+        return True
+    larger = grow(region, min(region.spacing_kji))
+    intensities = volume.array[larger.box.slices]
+    around = larger.mask & ~region.within(larger.box).mask
+    brighter = int(np.count_nonzero(around & (intensities > high)))
+    return brighter <= int(np.count_nonzero(around)) / 2

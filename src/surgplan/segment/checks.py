@@ -119,6 +119,12 @@ def told_edge(name: str, edge: Edge, low: float, before_mm3: float, after_mm3: f
     return Finding("boundary", Level.WARN, measured, f"{100 * GRAVE_CHANGE:g} %", advice, source, name)
 
 
+def told_dark(name: str, high: float) -> Finding:
+    """That a structure's surface cannot lie at its lower threshold."""
+    measured = f"most of what surrounds it is brighter than {high:g} HU: its surface follows the voxels"
+    return Finding("boundary", Level.NOTE, measured, "half of its surroundings", subject=name)
+
+
 def told_filled(name: str, closed_mm3: float, cavities: int, cavities_mm3: float) -> list[Finding]:
     """What closing and filling added."""
     findings = []

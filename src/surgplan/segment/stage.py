@@ -14,13 +14,14 @@ from surgplan.findings import Finding, Level
 from surgplan.model.labels import LONGEST_NAME, Code, Label, LabelMap, Side
 from surgplan.model.volume import Modality, Volume
 from surgplan.params import Params
-from surgplan.segment.boundary import half_maximum
+from surgplan.segment.boundary import bounded_below, half_maximum
 from surgplan.segment.checks import (
     check_ends,
     check_metal,
     check_scale,
     check_side,
     empty,
+    told_dark,
     told_dropped,
     told_edge,
     told_faint,
@@ -102,7 +103,7 @@ def segment(volume: Volume, params: SegmentParams) -> SegmentResult:
     """Find each structure in the volume, in the order of the list; an earlier one keeps what a later one claims too.
 
     Each label's `level` is the intensity (HU) at which its boundary lies between voxels: its voxels are at or above
-    it, except those that closing and filling added.
+    it, except those that closing and filling added. A structure that is darker than what surrounds it has none.
 
     Raises
     ------
@@ -134,10 +135,10 @@ def segment(volume: Volume, params: SegmentParams) -> SegmentResult:
 
 @dataclass(frozen=True)
 class Found:
-    """One structure: its voxels, the intensity at which its boundary lies, and what was done to get there."""
+    """One structure: its voxels, the intensity at which its boundary lies (if at any), and what was done for it."""
 
     region: Region
-    level: float
+    level: float | None
     findings: tuple[Finding, ...]
 
 
@@ -159,7 +160,7 @@ def find_structure(volume: Volume, params: StructureParams) -> Found:
         largest = max(faint.largest_mm3, small.largest_mm3)
         why = f"no part passes min_volume_mm3 and dense_hu; the largest has {largest:.3g} mm³"
         raise empty(volume, params.name, low, high, why)
-    level = low
+    level: float | None = low
     findings = []
     if params.boundary == "half-maximum":
         cut, edge = half_maximum(volume, region, low, high)
@@ -167,6 +168,9 @@ def find_structure(volume: Volume, params: StructureParams) -> Found:
         findings.append(told_edge(params.name, edge, low, region.volume_mm3, cut.volume_mm3))
         if edge.level is not None and cut.voxels:
             region, level, small = cut, edge.level, small.and_also(severed)
+    elif not bounded_below(volume, region, high):
+        level = None
+        findings.append(told_dark(params.name, high))
     findings += told_dropped(params.name, small, region) + told_faint(params.name, faint, params.dense_hu)
     kept = region.voxels
     if params.close_mm:
