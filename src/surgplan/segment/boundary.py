@@ -128,7 +128,7 @@ def _median(intensities: NDArray[Any], chosen: Mask) -> float | None:
 
 
 def bounded_below(volume: Volume, region: Region, high: float) -> bool:
-    """Whether the structure ends where the intensity falls below its lower threshold, and not where it rises above `high`.
+    """Whether the structure ends where the intensity falls too low, and not where it rises above `high`.
 
     Ventricles in a brain, or a tumour among bright vessels, are darker than what surrounds them: there no surface of
     equal intensity at the lower threshold is their boundary.
