@@ -15,11 +15,12 @@ from surgplan.errors import BadInput, SurgplanError, blaming
 from surgplan.findings import Finding, Level
 from surgplan.formats.atomic import Written, write_file
 from surgplan.formats.limits import check_bytes, check_image_size
-from surgplan.model.volume import SAME_GRID_MM, VOXEL_TYPES, Grid, Modality, Volume, right_handed
+from surgplan.model.volume import SAME_GRID_MM, Grid, Modality, Volume, right_handed
 
 ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz")
 MODALITY_KEY = "surgplan modality"
 FRAME_KEY = "surgplan frame of reference"
+NARROW_TYPES = ("uint8", "int8", "uint16", "int16", "float32")
 COPY_AGAIN = "Copy or export it again"
 
 NIFTI_UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
@@ -89,12 +90,10 @@ def voxels_of(image: Any) -> NDArray[Any]:
     import SimpleITK as sitk
 
     array: NDArray[Any] = sitk.GetArrayViewFromImage(image)
-    if array.dtype.name in VOXEL_TYPES:
+    if array.dtype.name in NARROW_TYPES:
         # the view dies with the image
         return array.copy()
-    if array.dtype.kind == "f":
-        return array.astype(np.float32)
-    return narrow(array)
+    return array.astype(np.float32) if array.dtype.kind == "f" else narrow(array)
 
 
 def narrow(array: NDArray[Any]) -> NDArray[Any]:

@@ -36,3 +36,10 @@ def check_bytes(subject: Path, declared: int, what: str) -> None:
         raise BadInput(
             subject, f"holds {present} bytes, cut short", f"{declared} bytes of {what}", "Copy or export it again"
         )
+
+
+def check_declared(subject: Path, declared: int, stored: int, ratio: int) -> None:
+    """Raise `BadInput` when `declared` bytes of voxels cannot have come from the `stored` ones at that compression."""
+    if declared > stored * ratio:
+        found = f"declares {declared} bytes of pixels and holds {stored}: cut short"
+        raise BadInput(subject, found, advice="Copy or export it again")

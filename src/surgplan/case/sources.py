@@ -1,0 +1,118 @@
+"""From the files of a scan to a checked volume: joins formats and ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from surgplan.case.digest import source_files
+from surgplan.errors import BadInput
+from surgplan.findings import Finding, Level
+from surgplan.formats.dicom import DicomTree, SliceHeader, find_slices
+from surgplan.formats.dicom_pixels import read_slices
+from surgplan.formats.images import is_image_file, read_image
+from surgplan.ingest.geometry import stack
+from surgplan.ingest.series import Series, choose
+from surgplan.ingest.stage import IngestParams, check_volume
+from surgplan.model.volume import Modality, Volume
+
+Fact = str | int | float
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A scan that was read: volume, findings, the files that it came from, and facts for the report.
+
+    Nothing in the facts or findings identifies a patient.
+    """
+
+    volume: Volume
+    findings: tuple[Finding, ...]
+    files: tuple[Path, ...]
+    facts: Mapping[str, Fact]
+
+
+def load_source(path: Path, params: IngestParams) -> Ingested:
+    """Read and check a scan: a folder of DICOM files, one file of them, or a NIfTI, NRRD or MHA file.
+
+    Raises
+    ------
+    Missing
+        There is no such file, or no decoder for it is installed.
+    BadInput
+        It cannot be read as a volume, and why.
+    WrongUsage
+        The series that was asked for is not there.
+    """
+    if path.is_file() and is_image_file(path):
+        volume, findings = read_image(path)
+        checked, more = check_volume(volume, params, path)
+        return Ingested(checked, (*findings, *more), (path,), _volume_facts(checked))
+    files = source_files(path)
+    images = [file for file in files if is_image_file(file)]
+    tree = find_slices(files)
+    if images and not tree.slices:
+        advice = f"Name the file itself, for example {images[0].name}"
+        raise BadInput(path, f"holds {len(images)} image files and no DICOM series", "one scan", advice)
+    return _dicom(path, tree, params)
+
+
+def _dicom(path: Path, tree: DicomTree, params: IngestParams) -> Ingested:
+    series, findings = choose(tree, params.series, path)
+    _refuse_broken_neighbours(tree, series)
+    ordered = stack(series.slices)
+    array = read_slices(ordered.slices)
+    first = series.first
+    modality = Modality(first.modality) if first.modality in set(Modality) else Modality.OTHER
+    try:
+        volume = Volume(ordered.grid, array, modality, first.frame_of_reference)
+    except ValueError as error:
+        raise BadInput(first.path, str(error), advice="Re-export the series") from None
+    checked, more = check_volume(volume, params, path)
+    files = tuple(each.path for each in ordered.slices)
+    facts = {**_volume_facts(checked), **_series_facts(first)}
+    return Ingested(checked, (*findings, *more, *_series_findings(ordered.slices)), files, facts)
+
+
+def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
+    """A broken file beside the slices may be one of them: an end slice would be missed by nobody else."""
+    folders = {each.path.parent for each in series.slices}
+    for skipped in tree.skipped:
+        if skipped.broken and skipped.path.parent in folders:
+            advice = "Copy it again, or move it away if it does not belong to the series"
+            raise BadInput(skipped.path, skipped.reason, "a whole slice", advice)
+
+
+def _volume_facts(volume: Volume) -> dict[str, Fact]:
+    size, spacing = volume.grid.size, volume.grid.spacing
+    return {
+        "modality": str(volume.modality),
+        "voxels": " × ".join(map(str, size)),
+        "voxel size (mm)": " × ".join(f"{step:.3f}" for step in spacing),
+        "axes grow to": volume.grid.orientation_code(),
+    }
+
+
+def _series_facts(first: SliceHeader) -> dict[str, Fact]:
+    told: dict[str, Fact | None] = {
+        "scanner": " ".join(part for part in (first.maker, first.model) if part),
+        "kernel": first.kernel,
+        "tube voltage (kV)": first.kilovolts,
+        "slice thickness (mm)": first.thickness,
+        "patient position": first.patient_position,
+        "series number": first.series_number,
+    }
+    return {name: value for name, value in told.items() if value not in (None, "")}
+
+
+def _series_findings(slices: Sequence[SliceHeader]) -> list[Finding]:
+    findings = []
+    if any(each.lossy for each in slices):
+        advice = "Use the lossless original if there is one"
+        findings.append(Finding("lossy", Level.WARN, "the scan was compressed with loss", "lossless", advice))
+    step = slices[0].thickness
+    if slices[0].kernel and step and step > 5:
+        advice = "Ask for a thinner reconstruction"
+        findings.append(Finding("slice-thickness", Level.WARN, f"{step:g} mm", "5 mm", advice))
+    return findings
