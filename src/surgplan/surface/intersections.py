@@ -34,8 +34,12 @@ def self_intersections(vertices: Array, triangles: Ints) -> Ints:
     vertices:
         (n, 3) mm.
     triangles:
-        (m, 3) vertex indices. Vertices count as shared by index, so the mesh must be welded.
+        (m, 3) vertex indices. Vertices count as shared by index, so the mesh must be welded. Triangles that name a
+        vertex twice are left out.
     """
+    whole = np.flatnonzero((np.diff(np.sort(triangles, axis=1), axis=1) != 0).all(axis=1)).astype(np.int32)
+    if len(whole) < len(triangles):
+        return whole[self_intersections(vertices, triangles[whole])]
     if len(triangles) < 2:
         return np.empty((0, 2), np.int32)
     corners = vertices[triangles]
