@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 
 from surgplan.errors import BadInput, Missing
 from surgplan.formats.dicom import SliceHeader
-from surgplan.formats.limits import check_declared
+from surgplan.formats.limits import CODEC_RATIO, check_declared
 
 EXPORT_AGAIN = "Copy or export the series again"
 
 AIR_HU = -1024
 """What padding of a CT becomes: the lowest value of the usual 12-bit scale, air."""
-
-MOST_COMPRESSION = 2000
-"""No codec of DICOM shrinks a scan more: a uniform slice of 512 × 512 still takes 300 bytes."""
 
 LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT", b"SQ", b"UC", b"UR")
 
@@ -63,7 +60,7 @@ def read_slices(slices: Sequence[SliceHeader]) -> NDArray[Any]:
 def _check_length(each: SliceHeader) -> None:
     """A file must be long enough for the pixels that it declares, before memory is taken for them."""
     present = each.path.stat().st_size - each.pixels_at
-    check_declared(each.path, each.bytes_declared, max(present, 0), MOST_COMPRESSION if each.is_compressed else 1)
+    check_declared(each.path, each.bytes_declared, max(present, 0), CODEC_RATIO if each.is_compressed else 1)
 
 
 def _into(target: NDArray[Any], each: SliceHeader) -> bool:
@@ -135,7 +132,7 @@ def _value_of(path: Path, head: bytes) -> tuple[int, int]:
 
 def _decoded(each: SliceHeader) -> NDArray[Any]:
     """Compressed, deflated or big endian pixels through pydicom."""
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     try:
         with warnings.catch_warnings():

@@ -1,280 +1,177 @@
-"""Volumes as NRRD, MHA and NIfTI files, through SimpleITK, with the checks that it leaves out."""
+"""Scalar images that are not DICOM: NIfTI, NRRD and MetaImage come in, NRRD goes out.
+
+Every voxel keeps its place in LPS millimetres: what a format says in another world is carried over, and a left-handed
+grid is turned right-handed together with its voxels.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surgplan.errors import BadInput, SurgplanError, blaming
-from surgplan.findings import Finding, Level
+from surgplan.errors import BadInput, blaming
+from surgplan.findings import Finding
 from surgplan.formats.atomic import Written, write_file
-from surgplan.formats.limits import check_bytes, check_image_size
-from surgplan.model.volume import SAME_GRID_MM, Grid, Modality, Volume, right_handed
+from surgplan.formats.metaimage import read_metaimage
+from surgplan.formats.nifti import read_nifti
+from surgplan.formats.nrrd import read_nrrd, write_nrrd
+from surgplan.formats.voxels import StoredImage
+from surgplan.model.frames import RIGID_TOLERANCE
+from surgplan.model.volume import VOXEL_TYPES, Grid, Modality, Volume, right_handed
 
-ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd", ".nii", ".nii.gz")
-MODALITY_KEY = "surgplan modality"
-FRAME_KEY = "surgplan frame of reference"
-NARROW_TYPES = ("uint8", "int8", "uint16", "int16", "float32")
-COPY_AGAIN = "Copy or export it again"
+READERS = {
+    ".nrrd": read_nrrd,
+    ".nhdr": read_nrrd,
+    ".mha": read_metaimage,
+    ".mhd": read_metaimage,
+    ".nii": read_nifti,
+    ".nii.gz": read_nifti,
+}
+MODALITY = "surgplan modality"
+FRAME_OF_REFERENCE = "surgplan frame of reference"
+INT16 = np.iinfo(np.int16)
 
-NIFTI_UNITS_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""NIfTI-1 xyzt_units, lowest three bits: unknown, metre, millimetre, micrometre."""
+
+def image_suffix(path: Path) -> str:
+    """Which of the endings of `READERS` the file has, or ""."""
+    return next((ending for ending in READERS if path.name.lower().endswith(ending)), "")
 
 
 def is_image_file(path: Path) -> bool:
     """Whether the file's name is that of an image that `read_image` takes."""
-    return path.name.lower().endswith(ENDINGS)
+    return bool(image_suffix(path))
 
 
-def read_image(path: Path) -> tuple[Volume, tuple[Finding, ...]]:
-    """Any supported image, in LPS mm, on a right-handed grid; every voxel stays where the file places it.
-
-    The modality is that which surgplan itself stored, else OTHER.
+def read_stored(path: Path) -> StoredImage:
+    """The file as it lies on disk.
 
     Raises
     ------
     BadInput
-        Not such an image, cut short, not three-dimensional, sheared, or with values that are not finite.
+        No known ending, damaged, or cut short.
     """
-    findings: list[Finding] = []
-    if path.name.lower().endswith((".nii", ".nii.gz")):
-        findings += check_nifti(path)
-    image = open_image(path)
-    array = voxels_of(image)
-    with blaming(path, "Export the scan again"):
-        grid, voxels = right_handed(
-            image.GetSize(), image.GetSpacing(), image.GetOrigin(), np.array(image.GetDirection()).reshape(3, 3), array
-        )
-        told = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-        modality = Modality(told[MODALITY_KEY]) if told.get(MODALITY_KEY) in set(Modality) else Modality.OTHER
-        return Volume(grid, voxels, modality, told.get(FRAME_KEY, "")), tuple(findings)
+    ending = image_suffix(path)
+    if not ending:
+        raise BadInput(path, "is no image file", f"one of {', '.join(READERS)}", "Convert it to one of these")
+    return READERS[ending](path)
 
 
-def open_image(path: Path) -> Any:
-    """The image, after its header was checked; SimpleITK's complaints become one sentence."""
-    import SimpleITK as sitk
+def placed(path: Path, stored: StoredImage) -> tuple[Grid, NDArray[Any]]:
+    """The right-handed grid of a stored image, and its voxels on it.
 
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        sizes = tuple(reader.GetSize())
-        if len(sizes) == 4 and sizes[3] == 1:
-            reader.SetExtractSize([*sizes[:3], 0])
-        elif len(sizes) != 3:
-            raise BadInput(path, f"has {len(sizes)} dimensions, {sizes}", "3", "Choose one volume and export it alone")
-        if reader.GetNumberOfComponents() != 1:
-            found = f"has {reader.GetNumberOfComponents()} values for each voxel"
-            raise BadInput(path, found, "1", "This is a colour or vector image, not a scan")
-        check_image_size(path, sizes[:3])
-        return reader.Execute()
-    except RuntimeError as error:
-        raise BadInput(path, f"cannot be read as an image: {_reason(error)}", advice=COPY_AGAIN) from None
-
-
-def _reason(error: RuntimeError) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    last = lines[-1] if lines else "no reason given"
-    # ITK puts the class and its address before the reason
-    return last.rpartition("): ")[2][:200]
-
-
-def voxels_of(image: Any) -> NDArray[Any]:
-    """(k, j, i) voxels in one of the types that a volume may have."""
-    import SimpleITK as sitk
-
-    array: NDArray[Any] = sitk.GetArrayViewFromImage(image)
-    if array.dtype.name in NARROW_TYPES:
-        # the view dies with the image
-        return array.copy()
-    return array.astype(np.float32) if array.dtype.kind == "f" else narrow(array)
-
-
-def narrow(array: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers in the smallest type that holds them, `int16` first; others as float32."""
-    low, high = array.min(), array.max()
-    for kind in ("int16", "uint16", "int32", "uint32"):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return array.astype(kind)
-    return array.astype(np.float32)
-
-
-def check_nifti(path: Path) -> tuple[Finding, ...]:
-    """What SimpleITK does not check: the file's length, its unit, and whether its two frames agree.
-
-    Source: NIfTI-1.1 header (nifti1.h), fields dim, bitpix, vox_offset, xyzt_units, qform_code, sform_code.
+    Raises
+    ------
+    BadInput
+        The axes are not at right angles, flat, or not finite.
     """
-    header = _nifti_header(path)
-    if len(header) < 348:
-        raise BadInput(path, f"holds {len(header)} bytes, cut short", "a NIfTI header of 348 bytes", COPY_AGAIN)
-    order = "<" if int.from_bytes(header[:4], "little") in (348, 540) else ">"
-    if int(np.frombuffer(header, order + "i4", 1)[0]) != 348:
-        return ()  # NIfTI-2: SimpleITK decides
-    dim = np.frombuffer(header, order + "i2", 8, 40).astype(int)
-    bits = int(np.frombuffer(header, order + "i2", 1, 72)[0])
-    offset = float(np.frombuffer(header, order + "f4", 1, 108)[0])
-    if not 1 <= dim[0] <= 7 or not 0 <= offset < 2**31:
-        raise BadInput(path, f"declares {dim[0]} dimensions and data at {offset:g}", "a NIfTI header", COPY_AGAIN)
-    sizes = tuple(int(size) for size in dim[1 : dim[0] + 1])
-    check_image_size(path, sizes)
-    declared = int(offset) + int(np.prod(sizes, dtype=np.int64)) * bits // 8
-    if path.name.lower().endswith(".gz"):
-        _check_gzip(path, declared)
-    else:
-        check_bytes(path, declared, "voxels")
-    return _nifti_findings(path, header, order)
+    affine = stored.lps_from_ijk
+    steps = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(affine).all() or steps.min() <= 0:
+        found = f"its voxels measure {' × '.join(f'{step:g}' for step in steps)} mm"
+        raise BadInput(path, found, "finite, positive sizes", "Export it again")
+    axes = affine[:3, :3] / steps
+    skew = float(np.abs(axes.T @ axes - np.eye(3)).max())
+    if skew > RIGID_TOLERANCE:
+        angle = float(np.degrees(np.arccos(1 - min(skew, 2)) if skew > 1 else 90 - np.degrees(np.arcsin(skew))))
+        advice = "A sheared volume must be resampled on an orthogonal grid first: start from the DICOM series"
+        raise BadInput(path, f"its axes stand at {angle:.2f}°", "90°", advice)
+    with blaming(path):
+        return right_handed(stored.array.shape[2::-1], steps, affine[:3, 3], axes, stored.array)
 
 
-def _nifti_header(path: Path) -> bytes:
-    try:
-        if path.name.lower().endswith(".gz"):
-            with gzip.open(path) as packed:
-                return packed.read(540)
-        with path.open("rb") as plain:
-            return plain.read(540)
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadInput(path, f"cannot be read: {error}", advice=COPY_AGAIN) from None
+def read_image(path: Path) -> tuple[Volume, tuple[Finding, ...]]:
+    """Any scalar image: its volume, LPS millimetres, and what was doubtful about its header.
 
+    Whole numbers that fit are kept as int16; the modality is OTHER unless the file names it.
 
-def _check_gzip(path: Path, declared: int) -> None:
-    """The archive is whole and holds as many bytes as the header declares; nothing is kept."""
-    total = 0
-    with contextlib.ExitStack() as stack:
-        try:
-            packed = stack.enter_context(gzip.open(path))
-            while chunk := packed.read(1 << 22):
-                total += len(chunk)
-                if total > declared + (1 << 24):
-                    raise BadInput(path, f"unpacks to more than {total} bytes", f"{declared} bytes", COPY_AGAIN)
-        except (OSError, EOFError, zlib.error) as error:
-            raise BadInput(path, f"is a broken archive: {error}", advice=COPY_AGAIN) from None
-    if total < declared:
-        raise BadInput(path, f"holds {total} bytes, cut short", f"{declared} bytes of voxels", COPY_AGAIN)
-
-
-def _nifti_findings(path: Path, header: bytes, order: str) -> tuple[Finding, ...]:
-    unit = header[123] & 7
-    if unit not in (0, 2):
-        found = f"its unit is {'metre' if unit == 1 else 'micrometre' if unit == 3 else unit}"
-        raise BadInput(path, found, "millimetre", "Convert it to millimetres")
-    qform, sform = (int(code) for code in np.frombuffer(header, order + "i2", 2, 252))
-    findings = []
-    if unit == 0:
-        findings.append(Finding("unit", Level.NOTE, "the file states no unit; millimetres taken", source="NIfTI-1.1"))
-    if qform <= 0 and sform <= 0:
-        measured = "neither qform nor sform is set: the file does not say which side is left"
-        advice = "Convert the scan again with a tool that keeps its orientation, or pass the DICOM files"
-        findings.append(Finding("orientation", Level.WARN, measured, "a code above 0", advice, "NIfTI-1.1"))
-    if qform > 0 and sform > 0:
-        findings += _disagreement(path, header, order)
-    return tuple(findings)
-
-
-def _disagreement(path: Path, header: bytes, order: str) -> list[Finding]:
-    """qform and sform place the corners of the scan; they should agree."""
-    dim = np.frombuffer(header, order + "i2", 8, 40)[1:4].astype(float)
-    sform = np.eye(4)
-    sform[:3] = np.frombuffer(header, order + "f4", 12, 280).reshape(3, 4)
-    qform = _qform(header, order)
-    ends = np.array(np.meshgrid(*[(0, n - 1) for n in dim], indexing="ij")).reshape(3, -1)
-    corners = np.vstack([ends, np.ones(ends.shape[1])])
-    apart = float(np.linalg.norm((qform - sform)[:3] @ corners, axis=0).max())
-    if np.linalg.det(qform[:3, :3]) * np.linalg.det(sform[:3, :3]) < 0:
+    Raises
+    ------
+    BadInput
+        Damaged, cut short, several volumes, sheared, or with values that are not finite.
+    OutOfResources
+        It does not fit into memory.
+    """
+    stored = read_stored(path)
+    if stored.array.ndim != 3:
+        count = stored.array.shape[3]
         raise BadInput(
-            path, "qform and sform are mirror images", "one orientation", "Convert the scan again from DICOM"
+            path, f"holds {count} values for each voxel", "one", "Save the one that is meant as a file alone"
         )
-    if apart <= SAME_GRID_MM * 10:
-        return []
-    measured = (
-        f"qform and sform place the scan's corners up to {apart:.2f} mm apart; the sform is not used by ITK alone"
-    )
-    return [Finding("frames-disagree", Level.WARN, measured, "0.10 mm", "Check the position of landmarks", "NIfTI-1.1")]
+    grid, array = placed(path, stored)
+    return _volume(path, grid, array, stored.keys), stored.findings
 
 
-def _qform(header: bytes, order: str) -> NDArray[np.float64]:
-    """Source: nifti1.h, method 2."""
-    pixdim = np.frombuffer(header, order + "f4", 4, 76).astype(float)
-    b, c, d, x, y, z = np.frombuffer(header, order + "f4", 6, 256).astype(float)
-    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
-    matrix = np.eye(4)
-    matrix[:3, :3] = [
-        [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-        [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-        [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-    ]
-    side = -1.0 if pixdim[0] < 0 else 1.0
-    matrix[:3, :3] *= [pixdim[1], pixdim[2], side * pixdim[3]]
-    matrix[:3, 3] = x, y, z
-    return matrix
+def _volume(path: Path, grid: Grid, array: NDArray[Any], keys: dict[str, str]) -> Volume:
+    named = keys.get(MODALITY, "")
+    modality = Modality(named) if named in list(Modality) else Modality.OTHER
+    try:
+        return Volume(grid, compact(array), modality, keys.get(FRAME_OF_REFERENCE, ""))
+    except ValueError as error:
+        bad = int(array.size - np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
+        if not bad:
+            raise BadInput(path, str(error), advice="Export it again") from error
+        found = f"{bad} of {array.size} voxels hold no finite value"
+        raise BadInput(path, found, "none", "Export it again without NaN, for example with air instead") from error
+
+
+def compact(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values in the smallest of int16, the file's own type, int32 and float32 that holds them exactly.
+
+    Double precision becomes single.
+    """
+    kind = array.dtype.kind
+    if array.dtype.name in ("uint8", "int8", "int16"):
+        return array
+    if kind in "iub":
+        low, high = int(array.min()), int(array.max())
+        if INT16.min <= low and high <= INT16.max:
+            return array.astype(np.int16)
+        if array.dtype.name in VOXEL_TYPES:
+            return array
+        return array.astype(np.int32 if low >= -(2**31) and high < 2**31 else np.float32)
+    return array.astype(np.int16) if _whole(array) else array.astype(np.float32, copy=False)
+
+
+def _whole(array: NDArray[Any]) -> bool:
+    """Whether all real numbers are whole and fit into int16: plane by plane, up to the first that is not."""
+    with np.errstate(invalid="ignore"):
+        return all(bool((plane.astype(np.int16) == plane).all()) for plane in array)
 
 
 def write_volume(path: Path, volume: Volume) -> Written:
-    """NRRD, uncompressed, space left-posterior-superior; read back and compared.
+    """Write a volume as raw NRRD in LPS millimetres; modality and frame of reference are key/value pairs.
+
+    Read back and compared before it gets its name.
 
     Raises
     ------
     OutOfResources, WrongUsage
-        The file cannot be written.
+        The disk is full; the folder cannot be written to.
     """
-    image = to_image(volume.grid, volume.array)
-    image.SetMetaData(MODALITY_KEY, str(volume.modality))
-    if volume.frame_of_reference:
-        image.SetMetaData(FRAME_KEY, volume.frame_of_reference)
-    return write_image(path, image, volume.grid, compress=False)
-
-
-def write_image(path: Path, image: Any, grid: Grid, compress: bool) -> Written:
-    """Write a SimpleITK image as NRRD, and check that it comes back on the same grid."""
-    import SimpleITK as sitk
+    keys = {MODALITY: str(volume.modality), FRAME_OF_REFERENCE: volume.frame_of_reference}
 
     def fill(temporary: Path) -> None:
-        sitk.WriteImage(image, str(temporary), useCompression=compress, compressionLevel=1)
+        with temporary.open("wb") as file:
+            write_nrrd(file, volume.grid, volume.array, keys, compressed=False)
 
-    return write_file(path, fill, lambda temporary: _check_written(temporary, grid))
+    def check(temporary: Path) -> None:
+        found = read_volume(temporary)
+        same = found.grid.matches(volume.grid) and found.modality == volume.modality
+        if not (same and np.array_equal(found.array, volume.array)):
+            raise BadInput(path, "reading back gives another volume than was written", advice="Check the disk")
 
-
-def _check_written(path: Path, grid: Grid) -> None:
-    import SimpleITK as sitk
-
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    direction = np.array(reader.GetDirection()).reshape(3, 3)
-    found = Grid(reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), direction)
-    if not found.matches(grid):
-        raise BadInput(path, "reading back places the voxels elsewhere", advice="Report this as a bug")
-
-
-def to_image(grid: Grid, array: NDArray[Any]) -> Any:
-    """A SimpleITK image of the array, (k, j, i), on the grid."""
-    import SimpleITK as sitk
-
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing(grid.spacing.tolist())
-    image.SetOrigin(grid.origin.tolist())
-    image.SetDirection(grid.direction.ravel().tolist())
-    return image
+    return write_file(path, fill, check)
 
 
 def read_volume(path: Path) -> Volume:
-    """The volume that `write_volume` wrote, or that of any image file.
+    """What `write_volume` wrote, or any other image file: with modality and frame of reference where it has them.
 
     Raises
     ------
     BadInput
         As `read_image`.
     """
-    if not is_image_file(path):
-        raise BadInput(path, "is not named like an image", " ".join(ENDINGS), "Make a volume first: surgplan ingest")
-    try:
-        return read_image(path)[0]
-    except SurgplanError:
-        raise
-    except (OSError, ValueError) as error:
-        raise BadInput(path, f"cannot be read: {error}", advice=COPY_AGAIN) from None
+    return read_image(path)[0]

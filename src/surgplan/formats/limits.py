@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from surgplan.errors import BadInput
+from surgplan.errors import BadInput, OutOfResources
 
 MOST_VOXELS = 4096 * 4096 * 1024
 """More voxels than any clinical scanner makes in one volume."""
-
 LONGEST_SIDE = 16_384
 """More voxels along one axis than any clinical scanner makes."""
-
 MOST_TRIANGLES = 100_000_000
 """More triangles than any slicer program opens."""
+DEFLATE_RATIO = 1032
+"""The most that deflate (zlib, gzip) can shrink anything (zlib's technical details)."""
+CODEC_RATIO = 2000
+"""More than any image codec of DICOM shrinks a scan: a uniform slice of 512 × 512 still takes 300 bytes."""
+SMALL_STREAM = 4096
+"""Bytes that a compressed file may exceed its ratio by: the smallest streams have a fixed cost."""
+LONGEST_HEADER = 1 << 20
+"""More bytes than any text header of an image file holds."""
+AGAIN = "The file is damaged or cut short: copy or export it again"
 
 
 def check_image_size(subject: object, sizes: tuple[int, ...]) -> None:
@@ -21,25 +29,52 @@ def check_image_size(subject: object, sizes: tuple[int, ...]) -> None:
     total = 1
     for size in sizes:
         if not 0 < size <= LONGEST_SIDE:
-            raise BadInput(
-                subject, f"declares {size} voxels along an axis", f"1 to {LONGEST_SIDE}", "The file is broken"
-            )
+            raise BadInput(subject, f"declares {size} voxels along an axis", f"1 to {LONGEST_SIDE}", AGAIN)
         total *= size
     if total > MOST_VOXELS:
-        raise BadInput(subject, f"declares {total} voxels", f"at most {MOST_VOXELS}", "The file is broken")
-
-
-def check_bytes(subject: Path, declared: int, what: str) -> None:
-    """Raise `BadInput` when a file is shorter than the data that it declares."""
-    present = subject.stat().st_size
-    if present < declared:
-        raise BadInput(
-            subject, f"holds {present} bytes, cut short", f"{declared} bytes of {what}", "Copy or export it again"
-        )
+        raise BadInput(subject, f"declares {total} voxels", f"at most {MOST_VOXELS}", AGAIN)
 
 
 def check_declared(subject: Path, declared: int, stored: int, ratio: int) -> None:
-    """Raise `BadInput` when `declared` bytes of voxels cannot have come from the `stored` ones at that compression."""
-    if declared > stored * ratio:
-        found = f"declares {declared} bytes of pixels and holds {stored}: cut short"
-        raise BadInput(subject, found, advice="Copy or export it again")
+    """Refuse a file that declares more bytes of voxels than its stored bytes can hold.
+
+    Parameters
+    ----------
+    subject:
+        The file, for the message.
+    declared:
+        Bytes that its header asks for.
+    stored:
+        Bytes that the voxels take in the file.
+    ratio:
+        The most that its encoding can shrink them by; 1 for no compression.
+
+    Raises
+    ------
+    BadInput
+        The declared size cannot be true.
+    """
+    if declared > stored * ratio + (SMALL_STREAM if ratio > 1 else 0):
+        found = (
+            f"its header declares {told_bytes(declared)} of voxels and the file holds {told_bytes(stored)}: cut short"
+        )
+        raise BadInput(subject, found, advice=AGAIN)
+
+
+def check_memory(subject: object, needed: int) -> None:
+    """Raise `OutOfResources` when the machine's whole memory is less than the bytes needed."""
+    try:
+        present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return
+    if needed > present:
+        advice = "Crop the scan, or use a machine with more memory"
+        raise OutOfResources(subject, f"needs {told_bytes(needed)} of memory", f"at most {told_bytes(present)}", advice)
+
+
+def told_bytes(count: int) -> str:
+    """A number of bytes for people: exact when small."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"

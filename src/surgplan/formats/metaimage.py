@@ -1,0 +1,105 @@
+"""MetaImage files (.mha, and .mhd with the voxels in a file beside it). MetaImage's world, as ITK writes it, is LPS.
+
+Source: the MetaIO documentation, itk.org/Wiki/MetaIO/Documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from surgplan.formats.limits import LONGEST_HEADER
+from surgplan.formats.nrrd import beside_of
+from surgplan.formats.voxels import Block, StoredImage, header_of, read_block
+from surgplan.model.frames import Array
+
+TYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+
+
+def read_metaimage(path: Path) -> StoredImage:
+    """Voxels and geometry of a MetaImage file.
+
+    Raises
+    ------
+    BadInput
+        The file is damaged, cut short, or of a kind that holds no scan.
+    """
+    with header_of(path):
+        fields, end = _fields(path)
+        block = _block(path, fields, end)
+        affine = _affine(fields)
+    return StoredImage(read_block(block), affine)
+
+
+def _fields(path: Path) -> tuple[dict[str, str], int]:
+    """The header's fields, and where it ends: `ElementDataFile` is always its last line."""
+    with path.open("rb") as file:
+        text = file.read(LONGEST_HEADER)
+    fields: dict[str, str] = {}
+    at = 0
+    while "ElementDataFile" not in fields:
+        end = text.find(b"\n", at)
+        if end < 0:
+            raise ValueError("it has no line ElementDataFile")
+        name, equals, value = text[at:end].decode("utf-8").partition("=")
+        if not equals:
+            raise ValueError("a line without an equals sign")
+        fields[name.strip()] = value.strip()
+        at = end + 1
+    return fields, at
+
+
+def _block(path: Path, fields: Mapping[str, str], end: int) -> Block:
+    sizes = [int(size) for size in fields["DimSize"].split()]
+    if int(fields["NDims"]) != 3 or len(sizes) != 3 or min(sizes) < 1:
+        raise ValueError(
+            f"its dimensions are {fields['DimSize']}, not those of a volume; Export a scan of three dimensions"
+        )
+    if int(fields.get("ElementNumberOfChannels", "1")) != 1:
+        raise ValueError("several values for each voxel; save the one that is meant as a file of its own")
+    if fields["ElementType"] not in TYPES:
+        raise ValueError(
+            f"voxels of type {fields['ElementType']} are not supported; Save it with whole or real numbers"
+        )
+    big = _truth(fields, "BinaryDataByteOrderMSB") or _truth(fields, "ElementByteOrderMSB")
+    if not _truth(fields, "BinaryData", "True"):
+        raise ValueError("voxels as text are not supported; Save it again in binary form")
+    dtype = np.dtype(TYPES[fields["ElementType"]]).newbyteorder(">" if big else "<")
+    named = fields["ElementDataFile"]
+    data, start = (path, end) if named == "LOCAL" else (beside_of(path, named), 0)
+    skip = int(fields.get("HeaderSize", "0"))
+    compressed = _truth(fields, "CompressedData")
+    return Block(data, -1 if skip < 0 else start + skip, compressed, dtype, tuple(reversed(sizes)))
+
+
+def _truth(fields: Mapping[str, str], name: str, default: str = "False") -> bool:
+    return fields.get(name, default).lower() in ("true", "1", "yes")
+
+
+def _affine(fields: Mapping[str, str]) -> Array:
+    """The rows of `TransformMatrix` are the directions of i, j and k; `Offset` is the first voxel's centre."""
+
+    def numbers(names: tuple[str, ...], default: str) -> list[float]:
+        text = next((fields[name] for name in names if name in fields), default)
+        return [float(part) for part in text.split()]
+
+    directions = np.reshape(numbers(("TransformMatrix", "Rotation", "Orientation"), "1 0 0 0 1 0 0 0 1"), (3, 3)).T
+    affine = np.eye(4)
+    affine[:3, :3] = directions * np.reshape(numbers(("ElementSpacing", "ElementSize"), "1 1 1"), 3)
+    affine[:3, 3] = numbers(("Offset", "Position", "Origin"), "0 0 0")
+    return affine
