@@ -17,6 +17,7 @@ from surgplan.formats.atomic import Written
 from surgplan.ingest.stage import IngestParams
 from surgplan.model.frames import Transform
 from surgplan.model.labels import LabelMap
+from surgplan.model.plate import Plate
 from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
@@ -86,10 +87,20 @@ def print_step(
 
     result = prepare(surfaces, params, case)
     written = [write_threemf(threemf, result.plate)]
-    if stl_folder is not None:
-        written += [write_stl(stl_folder / f"{surface.label.file_stem}.stl", surface) for surface in surfaces]
+    for surface in result.plate.objects if stl_folder is not None else ():
+        written.append(write_stl(stl_folder / stl_name(surface, result.plate.scale), scaled(surface, result.plate)))
     matrix = result.plate.print_from_lps.matrix.tolist()
     return StepOutput(result, tuple(written), result.findings, {"print_from_lps": matrix})
+
+
+def stl_name(surface: Surface, scale: float) -> str:
+    """File name of a structure's STL; one that is not life size says so."""
+    return f"{surface.label.file_stem}.stl" if scale == 1.0 else f"{surface.label.file_stem}-scale-{scale:g}.stl"
+
+
+def scaled(surface: Surface, plate: Plate) -> Surface:
+    """What the STL holds: the surface in LPS at life size, or in PRINT coordinates when the print is scaled."""
+    return surface if plate.scale == 1.0 else plate.print_from_lps @ surface
 
 
 def navigation_step(

@@ -58,7 +58,7 @@ class Plate:
     @property
     def scale(self) -> float:
         """Length on the print per length in the body: 1 for life size."""
-        return float(np.cbrt(np.linalg.det(self.print_from_lps.linear)))
+        return round(float(np.cbrt(np.linalg.det(self.print_from_lps.linear))), 9)
 
     @property
     def bounds(self) -> Array:

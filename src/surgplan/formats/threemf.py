@@ -1,0 +1,199 @@
+"""3MF: one coloured model of all structures, in millimetres, the same bytes for the same input.
+
+Objects keep their LPS coordinates; the build item's transform places them on the plate. Structures of one case are
+components of one object, so that a slicer program neither drops nor parts what belongs together.
+
+Source: 3MF Core Specification 1.3 and Materials and Properties Extension 1.2, 3MF Consortium.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgplan import __version__
+from surgplan.errors import BadInput, blaming
+from surgplan.findings import Finding
+from surgplan.formats.atomic import Written, write_file
+from surgplan.model.frames import LPS, PRINT, Array, Transform
+from surgplan.model.labels import Label, Side
+from surgplan.model.plate import Plate
+from surgplan.model.surface import Surface
+
+CORE = "http://schemas.microsoft.com/3dmanufacturing/core/2015/02"
+OURS = "https://surgplan.org/3mf/2026"
+RELATIONSHIP = "http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"
+MODEL = "3D/3dmodel.model"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+LARGEST_PART = 4 << 30
+LARGEST_RATIO = 200
+EXPORT_AGAIN = "Export the model again"
+
+CONTENT_TYPES = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    '<Default Extension="model" ContentType="application/vnd.ms-package.3dmanufacturing-3dmodel+xml"/>'
+    "</Types>"
+)
+RELATIONSHIPS = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    f'<Relationship Target="/{MODEL}" Id="rel0" Type="{RELATIONSHIP}"/></Relationships>'
+)
+
+
+def write_threemf(path: Path, plate: Plate) -> Written:
+    """Write the plate as 3MF: names, colours, millimetres, no random identifiers, fixed time stamps.
+
+    What was written is unpacked again and compared byte by byte, by hash.
+    """
+    meant = hashlib.sha256()
+
+    def fill(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, chunks in (
+                ("[Content_Types].xml", iter([CONTENT_TYPES.encode()])),
+                ("_rels/.rels", iter([RELATIONSHIPS.encode()])),
+                (MODEL, _model(plate)),
+            ):
+                entry = zipfile.ZipInfo(name, EPOCH)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry._compresslevel = 1  # type: ignore[attr-defined]  # `open` offers no other way
+                entry.external_attr = 0o644 << 16
+                with archive.open(entry, "w") as file:
+                    for chunk in chunks:
+                        meant.update(chunk)
+                        file.write(chunk)
+
+    def check(written: Path) -> None:
+        found = hashlib.sha256()
+        with zipfile.ZipFile(written) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    while chunk := file.read(1 << 20):
+                        found.update(chunk)
+        if found.digest() != meant.digest():
+            raise BadInput(path, "reading back gives another model", advice="Check the disk")
+
+    return write_file(path, fill, check)
+
+
+def _model(plate: Plate) -> Iterator[bytes]:
+    """The model part, piece by piece."""
+    count = len(plate.objects)
+    yield (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<model unit="millimeter" xml:lang="en-US" xmlns="{CORE}" xmlns:surgplan="{OURS}">\n'
+        f"{''.join(_metadata(plate))}<resources>\n{_colors(plate)}"
+    ).encode()
+    for number, surface in enumerate(plate.objects):
+        yield from _object(number + 2, number, surface)
+    parts = "".join(f'<component objectid="{number + 2}"/>' for number in range(count))
+    yield (
+        f'<object id="{count + 2}" type="model" name={quoteattr(plate.name)}>'
+        f"<components>{parts}</components></object>\n</resources>\n"
+        f'<build><item objectid="{count + 2}" transform="{_transform(plate.print_from_lps)}"/></build>\n</model>\n'
+    ).encode()
+
+
+def _metadata(plate: Plate) -> Iterator[str]:
+    told = {"Title": plate.name, "Application": f"surgplan {__version__}"}
+    told |= {"surgplan:frame": "objects LPS, build PRINT", "surgplan:scale": f"{plate.scale:.6g}"}
+    told |= {"surgplan:printer": plate.printer} if plate.printer else {}
+    for surface in plate.objects:
+        if surface.label.side:
+            told[f"surgplan:side.{surface.label.file_stem}"] = str(surface.label.side)
+    told |= {f"surgplan:{name}": text for name, text in sorted(plate.metadata.items())}
+    for name, text in told.items():
+        yield f"<metadata name={quoteattr(name)}>{escape(_lawful(text))}</metadata>\n"
+
+
+def _lawful(text: str) -> str:
+    """Without the characters that XML 1.0 forbids."""
+    return "".join(letter for letter in text if letter.isprintable())
+
+
+def _colors(plate: Plate) -> str:
+    bases = ""
+    for each in plate.objects:
+        color = "".join(f"{channel:02X}" for channel in each.label.color)
+        bases += f'<base name={quoteattr(_lawful(each.label.name))} displaycolor="#{color}FF"/>'
+    return f'<basematerials id="1">{bases}</basematerials>\n'
+
+
+def _object(number: int, color: int, surface: Surface) -> Iterator[bytes]:
+    name = quoteattr(_lawful(surface.label.name))
+    yield f'<object id="{number}" type="model" name={name} pid="1" pindex="{color}"><mesh><vertices>\n'.encode()
+    yield from _rows('<vertex x="{}" y="{}" z="{}"/>\n', surface.vertices)
+    yield b"</vertices><triangles>\n"
+    yield from _rows('<triangle v1="{}" v2="{}" v3="{}"/>\n', surface.triangles)
+    yield b"</triangles></mesh></object>\n"
+
+
+def _rows(template: str, values: NDArray[Any]) -> Iterator[bytes]:
+    """One line for each row, 20,000 rows at a time; coordinates to a hundred thousandth of a millimetre."""
+    line = template.replace("{}", "%.8g" if values.dtype.kind == "f" else "%d")
+    for start in range(0, len(values), 20_000):
+        part = values[start : start + 20_000]
+        if part.dtype.kind == "f":
+            part = np.round(part, 5) + 0.0  # no negative zeros
+        yield (line * len(part) % tuple(part.ravel().tolist())).encode()
+
+
+def _transform(transform: Transform) -> str:
+    """3MF multiplies row vectors: the matrix is written transposed (Core 3.3, 4.1)."""
+    return " ".join(f"{value:.9g}" for value in transform.matrix[:3].T.ravel())
+
+
+def read_threemf(path: Path) -> tuple[Plate, tuple[Finding, ...]]:
+    """The objects of a 3MF in their own frame, and how its first build item places them.
+
+    Raises
+    ------
+    BadInput
+        Not a 3MF, not in millimetres, too large when unpacked, or not a mesh.
+    """
+    from surgplan.formats.threemf_read import read_model
+
+    with blaming(path, EXPORT_AGAIN):
+        return read_model(path)
+
+
+def place_of(text: str | None) -> Array:
+    """(4, 4) matrix of a 3MF transform, identity for None."""
+    matrix = np.eye(4)
+    if text is not None:
+        values = [float(word) for word in text.split()]
+        if len(values) != 12:
+            raise ValueError(f"a transform has {len(values)} numbers, not 12")
+        matrix[:3] = np.array(values).reshape(4, 3).T
+    return matrix
+
+
+@dataclass(frozen=True)
+class Part:
+    """One mesh object as it was read: vertices (n, 3) mm in the frame of the model."""
+
+    name: str
+    color: tuple[int, int, int]
+    side: Side
+    vertices: Array
+    triangles: NDArray[np.int32]
+
+
+def plate_of(name: str, parts: list[Part], place: Array) -> Plate:
+    """A plate from what was read."""
+    surfaces = tuple(
+        Surface(Label(number, part.name, part.color, part.side), part.vertices, part.triangles)
+        for number, part in enumerate(parts, 1)
+    )
+    return Plate(name, surfaces, Transform(PRINT, LPS, place))
