@@ -1,87 +1,90 @@
-"""DICOM series: the headers of all image slices below a folder, and the pixels of chosen ones.
+"""DICOM slices: what the headers of image files say, one `SliceHeader` for each image or frame.
 
-Values are taken as DICOM PS3.3 defines them: Image Plane (C.7.6.2), Image Pixel (C.7.6.3), CT Image (C.8.2.1).
+Values are taken as DICOM PS3.3 defines them: Image Plane (C.7.6.2), Image Pixel (C.7.6.3), CT Image (C.8.2.1), and for
+enhanced multi-frame images the functional groups (C.7.6.16). Nothing that identifies a patient is read.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from surgplan.errors import SurgplanError
+from surgplan.formats.dicom_elements import DEFLATED, EXPLICIT_BIG, UNDEFINED, DicomFile, read_elements
+from surgplan.formats.dicom_fields import WANTED, Fields
 
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
-LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
+LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+"""Transfer syntaxes that cannot be lossless; others tell it in LossyImageCompression."""
+MOST_FRAMES = 20_000
+DICOM_NAMES = (".dcm", ".dicom", ".ima")
 
 Vector = tuple[float, float, float]
 
-TAGS = [
-    *("SOPClassUID", "SOPInstanceUID", "ImageType", "Modality", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber"),
-    *("FrameOfReferenceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
-    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit"),
-    *("PixelRepresentation", "RescaleSlope", "RescaleIntercept", "RescaleType", "PixelPaddingValue", "NumberOfFrames"),
-    *("Manufacturer", "ManufacturerModelName", "ConvolutionKernel", "KVP", "PatientPosition", "GantryDetectorTilt"),
-    *("LossyImageCompression", "EchoTime", "BurnedInAnnotation"),
-]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SliceHeader:
-    """What one image file says of itself. Lengths in mm, LPS; `pixels_at` is the place of its pixel data element."""
+    """What one image, or one frame of a multi-frame image, says of itself. Lengths in mm, LPS.
+
+    `pixels_at` and `pixels_length` tell where the value of the pixel data element lies in the file; the length is None
+    when the pixels are encapsulated, and the place is -1 in deflated files.
+    """
 
     path: Path
+    frame: int
+    frames: int
     series_uid: str
     sop_class: str
     sop_instance: str
     transfer_syntax: str
+    little: bool
     modality: str
     image_type: tuple[str, ...]
     rows: int
     columns: int
     samples: int
-    frames: int
     bits_allocated: int
     bits_stored: int
     signed: bool
     slope: float
     intercept: float
-    padding: int | None
+    padding: tuple[int, int] | None
     position: Vector | None
     orientation: tuple[float, ...] | None
     pixel_spacing: tuple[float, float] | None
     thickness: float | None
     frame_of_reference: str
     series_number: int | None
-    kernel: str
+    instance: int | None
+    acquisition: int | None
+    temporal: int | None
     echo_time: float | None
+    trigger_time: float | None
+    kernel: str
     tilt_deg: float | None
     patient_position: str
     lossy: bool
     maker: str
     model: str
     kilovolts: float | None
+    description: str
     pixels_at: int
+    pixels_length: int | None
 
     @property
-    def is_compressed(self) -> bool:
-        """Whether its pixels must be decoded."""
-        return self.transfer_syntax not in UNCOMPRESSED
+    def is_plain(self) -> bool:
+        """Whether its pixels lie in the file as they are."""
+        return self.pixels_length is not None and self.pixels_at >= 0
 
     @property
     def bytes_declared(self) -> int:
-        """Bytes of the uncompressed pixels."""
-        return self.rows * self.columns * self.samples * self.frames * (self.bits_allocated // 8)
+        """Bytes of one uncompressed frame."""
+        return (self.rows * self.columns * self.samples * self.bits_allocated + 7) // 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file that is no usable slice, and why. `broken` when it claims to be DICOM and cannot be read."""
+    """A file that is no usable image, and why. `broken` when it claims to be one and cannot be read."""
 
     path: Path
     reason: str
@@ -90,7 +93,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class DicomTree:
-    """All image slices found, in the order of their paths, and all other files."""
+    """All images and frames found, in the order of their files, and all other files."""
 
     slices: tuple[SliceHeader, ...]
     skipped: tuple[Skipped, ...]
@@ -101,114 +104,177 @@ def find_slices(files: Iterable[Path]) -> DicomTree:
     slices: list[SliceHeader] = []
     skipped: list[Skipped] = []
     for path in files:
-        found = read_header(path)
-        (slices if isinstance(found, SliceHeader) else skipped).append(found)  # type: ignore[arg-type]
+        found = read_headers(path)
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            slices += found
     return DicomTree(tuple(slices), tuple(skipped))
 
 
-def read_header(path: Path) -> SliceHeader | Skipped:
-    """The header of one file, or why it is none."""
-    import pydicom
-
+def read_headers(path: Path) -> tuple[SliceHeader, ...] | Skipped:
+    """The headers of all frames of one file, or why it has none."""
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            start = file.read(132)
-            if not start:
-                return Skipped(path, "is empty")
-            marked = start[128:] == b"DICM"
-            if not marked and start[:2] not in (b"\x08\x00", b"\x02\x00", b"\x00\x08"):
-                return Skipped(path, "is not DICOM")
-            file.seek(0)
-            data = pydicom.dcmread(file, stop_before_pixels=True, force=not marked, specific_tags=[*TAGS])
-            return _header(path, data, file.tell())
-    except SurgplanError as error:
-        return Skipped(path, error.found, broken=True)
+        found = read_elements(path, WANTED)
+        if found is None:
+            return _foreign(path)
+        return _headers(path, found)
     except OSError as error:
-        return Skipped(path, f"cannot be read: {error.strerror or error}", broken=True)
-    except Exception as error:  # pydicom raises many kinds on broken files
-        return Skipped(path, f"is broken DICOM: {type(error).__name__}", broken=True)
+        return Skipped(path, f"cannot be read: {(error.strerror or str(error)).lower()}", broken=True)
+    except (ValueError, OverflowError) as error:
+        return Skipped(path, f"is damaged DICOM: {error}", broken=True)
 
 
-def _header(path: Path, data: Any, at: int) -> SliceHeader | Skipped:
-    sop_class = str(data.get("SOPClassUID", "") or "")
-    if sop_class == DIRECTORY_CLASS or "DirectoryRecordSequence" in data:
+def _foreign(path: Path) -> Skipped:
+    """A file that is not DICOM; one that is named like DICOM, or begins like nothing at all, should have been."""
+    empty = path.stat().st_size == 0
+    named = path.suffix.lower() in DICOM_NAMES
+    reason = "is empty" if empty else "is not DICOM"
+    return Skipped(path, f"is named like DICOM but {reason}" if named else reason, broken=named)
+
+
+def _headers(path: Path, found: DicomFile) -> tuple[SliceHeader, ...] | Skipped:
+    fields = Fields(found)
+    if fields.text("SOPClassUID") == DIRECTORY_CLASS or "DirectoryRecordSequence" in fields:
         return Skipped(path, "is a DICOMDIR")
-    if not data.get("Rows") or not data.get("Columns"):
-        return Skipped(path, "holds no image")
-    meta = getattr(data, "file_meta", None)
-    syntax = str(meta.get("TransferSyntaxUID", "") if meta is not None else "") or UNCOMPRESSED[0]
-    image_type = tuple(str(part).upper() for part in _many(data.get("ImageType")))
-    return SliceHeader(
+    rows, columns = fields.integer("Rows"), fields.integer("Columns")
+    if found.pixels is None or rows <= 0 or columns <= 0:
+        if rows > 0 and columns > 0 and fields.text("Modality") in ("CT", "MR"):
+            return Skipped(path, "is an image without pixels: cut short, or only its header was kept", broken=True)
+        return Skipped(path, f"holds no image ({fields.text('Modality') or 'no modality'})")
+    frames = max(fields.integer("NumberOfFrames", 1), 1)
+    if frames > MOST_FRAMES:
+        return Skipped(path, f"declares {frames} frames", broken=True)
+    first = _common(path, found, fields, frames)
+    if frames == 1 and "PerFrameFunctionalGroupsSequence" not in fields:
+        return (first,)
+    return tuple(_framed(first, fields))
+
+
+def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceHeader:
+    pixels = found.pixels
+    assert pixels is not None
+    allocated = fields.integer("BitsAllocated", 16)
+    plain = pixels.length != UNDEFINED
+    series = fields.number("SeriesNumber")
+    header = SliceHeader(
         path=path,
-        series_uid=str(data.get("SeriesInstanceUID", "") or ""),
-        sop_class=sop_class,
-        sop_instance=str(data.get("SOPInstanceUID", "") or ""),
-        transfer_syntax=syntax,
-        modality=str(data.get("Modality", "") or "").upper(),
-        image_type=image_type,
-        rows=int(data.Rows),
-        columns=int(data.Columns),
-        samples=int(data.get("SamplesPerPixel") or 1),
-        frames=int(data.get("NumberOfFrames") or 1),
-        bits_allocated=int(data.get("BitsAllocated") or 16),
-        bits_stored=int(data.get("BitsStored") or data.get("BitsAllocated") or 16),
-        signed=int(data.get("PixelRepresentation") or 0) == 1,
-        slope=_number(data.get("RescaleSlope"), 1.0),
-        intercept=_number(data.get("RescaleIntercept"), 0.0),
-        padding=_padding(data),
-        position=_vector(data.get("ImagePositionPatient"), 3),  # type: ignore[arg-type]
-        orientation=_vector(data.get("ImageOrientationPatient"), 6),
-        pixel_spacing=_vector(data.get("PixelSpacing"), 2),  # type: ignore[arg-type]
-        thickness=_optional(data.get("SliceThickness")),
-        frame_of_reference=str(data.get("FrameOfReferenceUID", "") or ""),
-        series_number=int(_number(data.get("SeriesNumber"), -1)) if data.get("SeriesNumber") is not None else None,
-        kernel="/".join(str(part) for part in _many(data.get("ConvolutionKernel"))),
-        echo_time=_optional(data.get("EchoTime")),
-        tilt_deg=_optional(data.get("GantryDetectorTilt")),
-        patient_position=str(data.get("PatientPosition", "") or ""),
-        lossy=str(data.get("LossyImageCompression", "") or "") == "01" or syntax in LOSSY,
-        maker=str(data.get("Manufacturer", "") or ""),
-        model=str(data.get("ManufacturerModelName", "") or ""),
-        kilovolts=_optional(data.get("KVP")),
-        pixels_at=at,
+        frame=0,
+        frames=frames,
+        series_uid=fields.text("SeriesInstanceUID"),
+        sop_class=fields.text("SOPClassUID"),
+        sop_instance=fields.text("SOPInstanceUID"),
+        transfer_syntax=found.syntax,
+        little=found.syntax != EXPLICIT_BIG,
+        modality=fields.text("Modality").upper(),
+        image_type=tuple(part.upper() for part in fields.texts("ImageType")),
+        rows=fields.integer("Rows"),
+        columns=fields.integer("Columns"),
+        samples=fields.integer("SamplesPerPixel", 1),
+        bits_allocated=allocated,
+        bits_stored=fields.integer("BitsStored", allocated) or allocated,
+        signed=fields.integer("PixelRepresentation") == 1,
+        slope=1.0,
+        intercept=0.0,
+        padding=None,
+        position=None,
+        orientation=None,
+        pixel_spacing=None,
+        thickness=None,
+        frame_of_reference=fields.text("FrameOfReferenceUID"),
+        series_number=None if series is None else int(series),
+        instance=_whole(fields, "InstanceNumber"),
+        acquisition=_whole(fields, "AcquisitionNumber"),
+        temporal=_whole(fields, "TemporalPositionIdentifier"),
+        echo_time=None,
+        trigger_time=fields.number("TriggerTime"),
+        kernel="",
+        tilt_deg=fields.number("GantryDetectorTilt"),
+        patient_position=fields.text("PatientPosition"),
+        lossy=fields.text("LossyImageCompression") == "01" or found.syntax in LOSSY,
+        maker=fields.text("Manufacturer"),
+        model=fields.text("ManufacturerModelName"),
+        kilovolts=fields.number("KVP"),
+        description=fields.text("SeriesDescription"),
+        pixels_at=-1 if found.syntax == DEFLATED else pixels.start,
+        pixels_length=pixels.length if plain else None,
+    )
+    header = replace(header, padding=_padding(fields, header))
+    return _with(header, fields, fields, fields, fields, fields, fields)
+
+
+def _whole(fields: Fields, keyword: str) -> int | None:
+    number = fields.number(keyword)
+    return None if number is None else int(number)
+
+
+def _with(
+    header: SliceHeader,
+    plane: Fields,
+    turned: Fields,
+    measures: Fields,
+    values: Fields,
+    kernel: Fields,
+    echo: Fields,
+) -> SliceHeader:
+    """The header with what in multi-frame images lies in functional groups; what is absent there stays as it was."""
+    position, orientation = plane.numbers("ImagePositionPatient"), turned.numbers("ImageOrientationPatient")
+    spacing, slope = measures.numbers("PixelSpacing"), values.number("RescaleSlope")
+    intercept = values.number("RescaleIntercept")
+    return replace(
+        header,
+        position=(position[0], position[1], position[2]) if len(position) == 3 else header.position,
+        orientation=orientation if len(orientation) == 6 else header.orientation,
+        pixel_spacing=(spacing[0], spacing[1]) if len(spacing) == 2 else header.pixel_spacing,
+        thickness=_first(measures.number("SliceThickness"), header.thickness),
+        slope=slope if slope else header.slope,
+        intercept=header.intercept if intercept is None else intercept,
+        kernel="/".join(kernel.texts("ConvolutionKernel")) or header.kernel,
+        echo_time=_first(echo.number("EchoTime"), echo.number("EffectiveEchoTime"), header.echo_time),
     )
 
 
-def _many(value: Any) -> Sequence[Any]:
-    if value is None or value == "":
-        return ()
-    return value if not isinstance(value, str) and hasattr(value, "__iter__") else (value,)
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
 
 
-def _number(value: Any, default: float) -> float:
-    found = _optional(value)
-    return default if found is None else found
+def _framed(first: SliceHeader, fields: Fields) -> Iterator[SliceHeader]:
+    """One header for each frame: the shared functional groups, then the frame's own (PS3.3 C.7.6.16)."""
+    shared = _grouped(first, fields.item("SharedFunctionalGroupsSequence"))
+    own = list(fields.items("PerFrameFunctionalGroupsSequence"))
+    for frame in range(first.frames):
+        header = replace(shared, frame=frame, instance=frame + 1)
+        yield _grouped(header, own[frame]) if frame < len(own) else header
 
 
-def _optional(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
+def _grouped(header: SliceHeader, group: Fields) -> SliceHeader:
+    content = group.item("FrameContentSequence")
+    kind = group.item("CTImageFrameTypeSequence").texts("FrameType")
+    found = _with(
+        header,
+        group.item("PlanePositionSequence"),
+        group.item("PlaneOrientationSequence"),
+        group.item("PixelMeasuresSequence"),
+        group.item("PixelValueTransformationSequence"),
+        group.item("CTReconstructionSequence"),
+        group.item("MREchoSequence"),
+    )
+    temporal = _whole(content, "TemporalPositionIndex")
+    return replace(
+        found,
+        temporal=found.temporal if temporal is None else temporal,
+        image_type=tuple(part.upper() for part in kind) or found.image_type,
+    )
+
+
+def _padding(fields: Fields, header: SliceHeader) -> tuple[int, int] | None:
+    """Lowest and highest stored value that stand for "no pixel"; unsigned numbers meant as negative are turned."""
+    value = fields.number("PixelPaddingValue")
+    if value is None:
         return None
-    return number if math.isfinite(number) else None
-
-
-def _vector(value: Any, length: int) -> tuple[float, ...] | None:
-    numbers = [_optional(part) for part in _many(value)]
-    if len(numbers) != length or None in numbers:
-        return None
-    return tuple(number for number in numbers if number is not None)
-
-
-def _padding(data: Any) -> int | None:
-    """The padding value as the stored pixels hold it, also where an unsigned number stands for a negative one."""
-    value = data.get("PixelPaddingValue")
-    if isinstance(value, bytes):
-        value = int.from_bytes(value[:2], "little")
-    if not isinstance(value, int):
-        return None
-    bits = int(data.get("BitsAllocated") or 16)
-    if int(data.get("PixelRepresentation") or 0) == 1 and value >= 1 << (bits - 1):
-        value -= 1 << bits
-    return value
+    limit = fields.number("PixelPaddingRangeLimit")
+    ends = [int(value), int(value if limit is None else limit)]
+    if header.signed:
+        half = 1 << (header.bits_allocated - 1)
+        ends = [end - 2 * half if end >= half else end for end in ends]
+    return min(ends), max(ends)

@@ -1,9 +1,8 @@
-"""The pixels of DICOM slices as modality values: Hounsfield units for CT."""
+"""The pixels of DICOM slices as modality values: Hounsfield units for CT. Source: DICOM PS3.3 C.7.6.3 and C.11.1."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,153 +11,183 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surgplan.errors import BadInput, Missing
+from surgplan.errors import BadInput
 from surgplan.formats.dicom import SliceHeader
-from surgplan.formats.limits import CODEC_RATIO, check_declared
-
-EXPORT_AGAIN = "Copy or export the series again"
+from surgplan.formats.dicom_codecs import decoded_frame
+from surgplan.formats.limits import AGAIN, CODEC_RATIO, check_declared, check_image_size, check_memory
+from surgplan.formats.voxels import bytes_of, native
 
 AIR_HU = -1024
 """What padding of a CT becomes: the lowest value of the usual 12-bit scale, air."""
+DARKEST_TISSUE_HU = -1000
+DENSEST_METAL_HU = 20_000
+"""Padding lies outside what tissue, air and metal can have; a padding value between the two is a wrong header."""
 
-LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"UT", b"SQ", b"UC", b"UR")
+
+class _TooWide(Exception):
+    """A value does not fit into int16."""
 
 
 def read_slices(slices: Sequence[SliceHeader]) -> NDArray[Any]:
-    """(k, j, i) modality values of single-frame slices of one size, in the given order.
+    """(k, j, i) modality values of slices of one size, in the given order.
 
-    int16 when every value is whole and fits, else float32. Padding of a CT becomes air.
+    int16 when every value is whole and fits, else float32. Padding of a CT becomes air, `AIR_HU`.
 
     Raises
     ------
     BadInput
-        A file is cut short, or its pixels cannot be decoded.
+        A file is cut short, declares more than it holds, or its pixels cannot be decoded.
     Missing
         No decoder for its transfer syntax is installed.
+    OutOfResources
+        The volume does not fit into memory.
     """
     first = slices[0]
-    for each in slices:
-        _check_length(each)
-    whole = all(each.slope == int(each.slope) and each.intercept == int(each.intercept) for each in slices)
-    volume = np.empty((len(slices), first.rows, first.columns), np.int16 if whole else np.float32)
-    fits = np.ones(len(slices), dtype=bool)
+    shape = (len(slices), first.rows, first.columns)
+    check_image_size(first.path, shape)
+    check_memory(first.path, 2 * len(slices) * first.rows * first.columns)
+    _check_lengths(slices)
+    whole = all(each.slope.is_integer() and each.intercept.is_integer() and abs(each.slope) < 100 for each in slices)
+    if whole:
+        try:
+            return _filled(slices, np.empty(shape, np.int16))
+        except _TooWide:
+            pass
+    check_memory(first.path, 4 * len(slices) * first.rows * first.columns)
+    return _filled(slices, np.empty(shape, np.float32))
+
+
+def _filled(slices: Sequence[SliceHeader], volume: NDArray[Any]) -> NDArray[Any]:
+    """The volume with every slice in its place; reading and decoding release the interpreter, so threads help."""
 
     def fill(number: int) -> None:
-        fits[number] = _into(volume[number], slices[number])
+        each = slices[number]
+        if each.is_plain and each.bits_allocated == 16 and volume.dtype == np.int16:
+            _read_in_place(each, volume[number])
+        else:
+            _into(volume[number], _stored(each), each)
 
-    threads = 1 if not first.is_compressed else min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, range(len(slices))))
-    if fits.all():
-        return volume
-    wide = np.empty(volume.shape, np.float32)
-    for number, each in enumerate(slices):
-        _into(wide[number], each)
-    return wide
-
-
-def _check_length(each: SliceHeader) -> None:
-    """A file must be long enough for the pixels that it declares, before memory is taken for them."""
-    present = each.path.stat().st_size - each.pixels_at
-    check_declared(each.path, each.bytes_declared, max(present, 0), CODEC_RATIO if each.is_compressed else 1)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(fill, range(len(slices))):
+            pass
+    return volume
 
 
-def _into(target: NDArray[Any], each: SliceHeader) -> bool:
-    """Write the slice's modality values into `target`; False when they do not fit its type."""
-    raw = _stored(each)
+def _check_lengths(slices: Sequence[SliceHeader]) -> None:
+    """Each file must hold the pixels that it declares, before memory is taken for them."""
+    sizes: dict[Path, int] = {}
+    for each in slices:
+        if each.samples != 1 or each.bits_allocated not in (8, 16, 32):
+            found = f"has {each.samples} values of {each.bits_allocated} bits for each pixel"
+            raise BadInput(each.path, found, "1 of 8, 16 or 32", "Export the series as monochrome images")
+        if not 1 <= each.bits_stored <= each.bits_allocated:
+            found = f"stores {each.bits_stored} of {each.bits_allocated} bits"
+            raise BadInput(each.path, found, f"1 to {each.bits_allocated}", AGAIN)
+        size = sizes.setdefault(each.path, each.path.stat().st_size)
+        if not each.is_plain:
+            check_declared(each.path, each.bytes_declared, size, CODEC_RATIO)
+            continue
+        end = each.bytes_declared * (each.frame + 1)
+        present = max(min(size - each.pixels_at, each.pixels_length or 0), 0)
+        if present < end:
+            raise BadInput(each.path, f"holds {present} bytes of pixels, cut short", f"{end} bytes", AGAIN)
+
+
+def _kind(each: SliceHeader) -> np.dtype[Any]:
+    letter = "i" if each.signed else "u"
+    return np.dtype(f"{'<' if each.little else '>'}{letter}{each.bits_allocated // 8}")
+
+
+def _read_in_place(each: SliceHeader, target: NDArray[Any]) -> None:
+    """The commonest case without a copy: 16-bit pixels are read into the volume and rescaled there."""
+    _read_plain(each, bytes_of(target))
+    raw = native(target.view(_kind(each)))
+    outside = _outside(raw, each)
+    _keep_stored_bits(raw, each)
+    low, high = _ends(raw, outside)
+    ends = sorted((low * each.slope + each.intercept, high * each.slope + each.intercept))
+    if ends[0] < -32768 or ends[1] > 32767:
+        raise _TooWide
+    # arithmetic modulo 2^16 is exact here, as both ends fit
+    result = raw.view(np.int16)
+    if each.slope != 1:
+        result *= np.int16(each.slope)
+    if each.intercept != 0:
+        result += np.array(int(each.intercept) & 0xFFFF, np.uint16).view(np.int16)
+    if outside is not None:
+        result[outside] = AIR_HU
+
+
+def _into(target: NDArray[Any], raw: NDArray[Any], each: SliceHeader) -> None:
+    """Write the modality values of stored pixels into `target`."""
+    outside = _outside(raw, each)
+    raw = _keep_stored_bits(raw, each)
     if target.dtype == np.int16:
-        low = int(raw.min()) * each.slope + each.intercept
-        high = int(raw.max()) * each.slope + each.intercept
-        if each.padding is not None and each.modality == "CT":
-            low = max(low, AIR_HU) if int(raw.min()) == each.padding else low
-            high = min(high, AIR_HU) if int(raw.max()) == each.padding and int(raw.min()) == each.padding else high
-        if low < -32768 or high > 32767:
-            return False
-        # integer arithmetic in the target's own 16 bits: exact, as the ends fit
-        np.multiply(raw, np.int16(int(each.slope)), out=target, casting="unsafe")
-        target += np.int16(int(each.intercept))
+        low, high = _ends(raw, outside)
+        ends = sorted((low * each.slope + each.intercept, high * each.slope + each.intercept))
+        if ends[0] < -32768 or ends[1] > 32767:
+            raise _TooWide
+        target[...] = raw.astype(np.int64) * int(each.slope) + int(each.intercept)
     else:
-        np.multiply(raw, np.float32(each.slope), out=target, casting="unsafe")
-        target += np.float32(each.intercept)
-    if each.padding is not None and each.modality == "CT":
-        target[raw == each.padding] = AIR_HU
-    return True
+        target[...] = raw * np.float64(each.slope) + each.intercept
+    if outside is not None:
+        target[outside] = AIR_HU
+
+
+def _outside(raw: NDArray[Any], each: SliceHeader) -> NDArray[np.bool_] | None:
+    """Which pixels of a CT are padding, or None when there are none."""
+    if each.padding is None or each.modality != "CT":
+        return None
+    low, high = each.padding
+    values = sorted((low * each.slope + each.intercept, high * each.slope + each.intercept))
+    if values[1] > DARKEST_TISSUE_HU and values[0] < DENSEST_METAL_HU:
+        return None
+    outside: NDArray[np.bool_] = raw == low if low == high else (raw >= low) & (raw <= high)
+    return outside if outside.any() else None
+
+
+def _ends(raw: NDArray[Any], outside: NDArray[np.bool_] | None) -> tuple[int, int]:
+    """Lowest and highest stored value, padding aside."""
+    low, high = int(raw.min()), int(raw.max())
+    if outside is not None:
+        inside = raw[~outside]
+        if inside.size == 0:
+            return 0, 0
+        low, high = int(inside.min()), int(inside.max())
+    return low, high
+
+
+def _keep_stored_bits(raw: NDArray[Any], each: SliceHeader) -> NDArray[Any]:
+    """Bits above the stored ones may hold anything (old overlays): they are cleared, or follow the sign; in place."""
+    spare = each.bits_allocated - each.bits_stored
+    if spare <= 0 or each.pixels_length is None:
+        return raw
+    if not raw.flags.writeable:
+        raw = raw.copy()
+    if each.signed:
+        raw <<= spare
+        raw >>= spare
+    else:
+        raw &= raw.dtype.type((1 << each.bits_stored) - 1)
+    return raw
 
 
 def _stored(each: SliceHeader) -> NDArray[Any]:
-    """(rows, columns) stored values, sign and stored bits applied."""
-    raw = _decoded(each) if each.is_compressed else _native(each)
-    if raw.shape != (each.rows, each.columns):
-        raise BadInput(each.path, f"decodes to {raw.shape} pixels", f"{(each.rows, each.columns)}", EXPORT_AGAIN)
-    spare = each.bits_allocated - each.bits_stored
-    if spare <= 0 or each.is_compressed:
+    """(rows, columns) stored values of one slice or frame."""
+    if not each.is_plain:
+        raw = decoded_frame(each)
+        if raw.shape != (each.rows, each.columns):
+            found = f"decodes to {' × '.join(map(str, raw.shape[::-1]))} pixels"
+            raise BadInput(each.path, found, f"{each.columns} × {each.rows}", AGAIN)
         return raw
-    if each.signed:
-        return (raw << spare) >> spare
-    top = (1 << each.bits_stored) - 1
-    return raw & raw.dtype.type(top) if raw.max() > top else raw
+    raw = np.empty((each.rows, each.columns), _kind(each))
+    _read_plain(each, bytes_of(raw))
+    return native(raw)
 
 
-def _native(each: SliceHeader) -> NDArray[Any]:
-    """Pixels that lie in the file as they are, little endian."""
-    kinds = {8: "i1" if each.signed else "u1", 16: "<i2" if each.signed else "<u2", 32: "<i4" if each.signed else "<u4"}
-    if each.bits_allocated not in kinds:
-        raise BadInput(each.path, f"has {each.bits_allocated} bits allocated", "8, 16 or 32", EXPORT_AGAIN)
-    count = each.rows * each.columns
-    with each.path.open("rb") as file:
-        file.seek(each.pixels_at)
-        head = file.read(12)
-        start, length = _value_of(each.path, head)
-        if length < each.bytes_declared:
-            raise BadInput(
-                each.path, f"declares {length} bytes of pixels", f"{each.bytes_declared} bytes", EXPORT_AGAIN
-            )
-        file.seek(each.pixels_at + start)
-        data = file.read(each.bytes_declared)
-    if len(data) < each.bytes_declared:
-        found = f"holds {len(data)} bytes of pixels, cut short"
-        raise BadInput(each.path, found, f"{each.bytes_declared} bytes", EXPORT_AGAIN)
-    return np.frombuffer(data, kinds[each.bits_allocated], count).reshape(each.rows, each.columns)
-
-
-def _value_of(path: Path, head: bytes) -> tuple[int, int]:
-    """Where the pixel data element's value starts, and how long it is: PS3.5, 7.1."""
-    if head[:4] != b"\xe0\x7f\x10\x00":
-        raise BadInput(path, "has no pixel data where its header ends", advice=EXPORT_AGAIN)
-    if head[4:6] in LONG_VRS:
-        return 12, int.from_bytes(head[8:12], "little")
-    return 8, int.from_bytes(head[4:8], "little")
-
-
-def _decoded(each: SliceHeader) -> NDArray[Any]:
-    """Compressed, deflated or big endian pixels through pydicom."""
-    from pydicom.pixels.utils import pixel_array
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return np.asarray(pixel_array(str(each.path), raw=True))
-    except RuntimeError as error:
-        if "plugin" in str(error) or "missing" in str(error).lower():
-            found = f"is compressed as {_name(each)}, which no installed decoder reads"
-            raise Missing(each.path, found, advice=f"Install one: pip install {_package(each)}") from None
-        raise BadInput(each.path, "has pixels that cannot be decoded", advice=EXPORT_AGAIN) from None
-    except MemoryError:
-        raise
-    except Exception:  # decoders raise many kinds on broken streams
-        raise BadInput(each.path, "has pixels that cannot be decoded", advice=EXPORT_AGAIN) from None
-
-
-def _name(each: SliceHeader) -> str:
-    from pydicom.uid import UID
-
-    return UID(each.transfer_syntax).name
-
-
-def _package(each: SliceHeader) -> str:
-    """Which package decodes the slice's transfer syntax."""
-    if each.transfer_syntax.startswith(("1.2.840.10008.1.2.4.5", "1.2.840.10008.1.2.4.6", "1.2.840.10008.1.2.4.7")):
-        return "pylibjpeg-libjpeg"
-    if each.transfer_syntax in ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"):
-        return "pyjpegls"
-    return "pylibjpeg-openjpeg"
+def _read_plain(each: SliceHeader, view: memoryview) -> None:
+    with each.path.open("rb", buffering=0) as file:
+        file.seek(each.pixels_at + each.bytes_declared * each.frame)
+        count = file.readinto(view)
+    if count != len(view):
+        raise BadInput(each.path, f"holds {count} bytes of pixels, cut short", f"{len(view)} bytes", AGAIN)

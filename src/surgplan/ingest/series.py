@@ -8,8 +8,9 @@ from pathlib import Path
 
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Finding, Level
-from surgplan.formats.dicom import SECONDARY_CAPTURE, DicomTree, SliceHeader
+from surgplan.formats.dicom import DicomTree, SliceHeader
 
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 FEWEST_SLICES = 3
 """With fewer slices nothing can be said of their steps."""
 
@@ -64,7 +65,6 @@ def why_no_volume(each: SliceHeader) -> str:
         "is a localizer": "LOCALIZER" in each.image_type,
         "is a Secondary Capture": each.sop_class.startswith(SECONDARY_CAPTURE),
         "is a colour picture": each.samples != 1,
-        "holds several frames": each.frames > 1,
         "says neither where it lies nor how it is turned": each.position is None or each.orientation is None,
         "does not say how large its pixels are": not each.pixel_spacing or min(each.pixel_spacing) <= 0,
     }
