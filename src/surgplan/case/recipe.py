@@ -85,7 +85,8 @@ def find_recipe(name: str, beside: Path | None = None) -> Path:
     if name not in known:
         advice = nearest(name, list(known)) if known else "Pass the path of a recipe file"
         raise WrongUsage(f"recipe `{name}`", "there is none of that name", advice=advice)
-    return known[name]
+    path: Path = known[name]
+    return path
 
 
 def recipe_tables(path: Path, depth: int = 0) -> dict[str, Any]:

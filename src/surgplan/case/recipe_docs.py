@@ -73,7 +73,7 @@ def _type(annotation: Any) -> str:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "*needed*"
-    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    value = info.get_default(call_default_factory=True)
     return "none" if value in (None, "", ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -87,8 +87,9 @@ def print_step(
 
     result = prepare(surfaces, params, case)
     written = [write_threemf(threemf, result.plate)]
-    for surface in result.plate.objects if stl_folder is not None else ():
-        written.append(write_stl(stl_folder / stl_name(surface, result.plate.scale), scaled(surface, result.plate)))
+    if stl_folder is not None:
+        for each in result.plate.objects:
+            written.append(write_stl(stl_folder / stl_name(each, result.plate.scale), scaled(each, result.plate)))
     matrix = result.plate.print_from_lps.matrix.tolist()
     return StepOutput(result, tuple(written), result.findings, {"print_from_lps": matrix})
 

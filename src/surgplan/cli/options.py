@@ -96,7 +96,7 @@ def _option(name: str, info: FieldInfo) -> Callable[[F], F] | None:
 
 
 def _default(info: FieldInfo) -> str:
-    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    value = info.get_default(call_default_factory=True)
     if value is None or value in ((), ""):
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -32,15 +32,16 @@ def command(
     """Place surfaces on the build plate and write one coloured 3MF of them, in millimetres."""
     for path in surfaces:
         existing(path)
-    from surgplan.case.steps import print_step
+    from surgplan.case.steps import print_step, stl_name
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.meshes import read_mesh
 
     refuse_overwriting(target, overwrite)
     read = [read_mesh(path) for path in surfaces]
-    for surface, _ in read if stl_folder else ():
-        refuse_overwriting(stl_folder / f"{surface.label.file_stem}.stl", overwrite)
     params = PrintParams.from_table(given(options), "command line")
+    if stl_folder is not None:
+        for surface, _ in read:
+            refuse_overwriting(stl_folder / stl_name(surface, params.scale), overwrite)
     made = print_step([surface for surface, _ in read], params, case, target, stl_folder)
     findings = (*(finding for _, found in read for finding in found), *made.findings)
     output.result(Result(tuple(file.path for file in made.written), findings, made.results))

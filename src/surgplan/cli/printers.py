@@ -18,7 +18,8 @@ def command(name: str | None, output: Output) -> None:
     chosen = [find_printer(name)] if name else list(printers().values())
     values = {printer.name: printer.model_dump(mode="json") for printer in chosen}
     if name:
-        rows = [("value", name), *((key, str(value)) for key, value in values[chosen[0].name].items())]
+        rows: list[tuple[str, ...]] = [("value", name)]
+        rows += [(key, str(value)) for key, value in values[chosen[0].name].items()]
     else:
         sizes = [" × ".join(f"{length:g}" for length in printer.build_volume_mm) for printer in chosen]
         rows = [("printer", "build volume mm", "what it is")]

@@ -17,9 +17,7 @@ class Printer(Params):
 
     name: str = Field(min_length=1, max_length=64, description="name that recipes use")
     description: str = Field("", description="one line: what it is")
-    build_volume_mm: tuple[float, float, float] = Field(
-        description="width, depth, height of the build volume, in mm"
-    )
+    build_volume_mm: tuple[float, float, float] = Field(description="width, depth, height of the build volume, in mm")
     layer_mm: float = Field(gt=0, le=2, description="usual layer height, in mm")
     source: str = Field("", description="where the numbers come from")
 
