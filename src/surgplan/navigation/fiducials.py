@@ -111,12 +111,20 @@ def _examined(volume: Volume, box: tuple[slice, ...], params: NavigationParams) 
     index = np.indices(patch.shape).reshape(3, -1)[::-1]
     flat = weights.ravel()
     mean = (index @ flat) / total
-    offset = volume.grid.direction @ ((index - mean[:, None]) * volume.grid.spacing[:, None])
-    moments = np.linalg.eigvalsh((offset * flat) @ offset.T / total)
+    moments = _moments(half, volume)
     centre = volume.grid.lps_from_ijk.apply(mean + np.array(start)[::-1])
     size = half.sum() * volume.grid.voxel_volume_mm3
     diameter = float((6 * size / np.pi) ** (1 / 3))
     return Candidate(centre, diameter, _why_none(diameter, moments, peak, around, ring, params))
+
+
+def _moments(half: NDArray[np.bool_], volume: Volume) -> Array:
+    """(3,) second moments of the body at half maximum, mm², smallest first; of the voxels as boxes."""
+    spacing = volume.grid.spacing
+    places = np.argwhere(half)[:, ::-1] * spacing
+    spread = np.cov(places.T, bias=True) if len(places) > 1 else np.zeros((3, 3))
+    # a box of width h has the second moment h²/12 about its own centre
+    return np.maximum(np.linalg.eigvalsh(spread + np.diag(spacing**2) / 12), 1e-9)
 
 
 def _why_none(
