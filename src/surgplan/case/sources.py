@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from surgplan.case.digest import source_files
-from surgplan.errors import BadInput
-from surgplan.findings import Finding, Level
+from surgplan.errors import BadInput, blaming
+from surgplan.findings import Finding
 from surgplan.formats.dicom import DicomTree, SliceHeader, find_slices
-from surgplan.formats.dicom_pixels import read_slices
+from surgplan.formats.dicom_pixels import AIR_HU, read_slices
 from surgplan.formats.images import is_image_file, read_image
-from surgplan.ingest.geometry import stack
-from surgplan.ingest.series import Series, choose
+from surgplan.ingest.choose import choose
+from surgplan.ingest.correct import place
+from surgplan.ingest.gate import check_slices
+from surgplan.ingest.series import Rules, Series
 from surgplan.ingest.stage import IngestParams, check_volume
 from surgplan.model.volume import Modality, Volume
 
@@ -22,15 +25,16 @@ Fact = str | int | float
 
 @dataclass(frozen=True)
 class Ingested:
-    """A scan that was read: volume, findings, the files that it came from, and facts for the report.
+    """A scan that was read: volume, findings, the files that it came from, facts for the report, what was corrected.
 
-    Nothing in the facts or findings identifies a patient.
+    Nothing in the facts, findings or corrections identifies a patient.
     """
 
     volume: Volume
     findings: tuple[Finding, ...]
     files: tuple[Path, ...]
     facts: Mapping[str, Fact]
+    corrections: tuple[Mapping[str, Any], ...] = ()
 
 
 def load_source(path: Path, params: IngestParams) -> Ingested:
@@ -44,14 +48,16 @@ def load_source(path: Path, params: IngestParams) -> Ingested:
         It cannot be read as a volume, and why.
     WrongUsage
         The series that was asked for is not there.
+    OutOfResources
+        It does not fit into memory.
     """
     if path.is_file() and is_image_file(path):
         volume, findings = read_image(path)
         checked, more = check_volume(volume, params, path)
         return Ingested(checked, (*findings, *more), (path,), _volume_facts(checked))
     files = source_files(path)
-    images = [file for file in files if is_image_file(file)]
     tree = find_slices(files)
+    images = [file for file in files if is_image_file(file)]
     if images and not tree.slices:
         advice = f"Name the file itself, for example {images[0].name}"
         raise BadInput(path, f"holds {len(images)} image files and no DICOM series", "one scan", advice)
@@ -59,20 +65,20 @@ def load_source(path: Path, params: IngestParams) -> Ingested:
 
 
 def _dicom(path: Path, tree: DicomTree, params: IngestParams) -> Ingested:
-    series, findings = choose(tree, params.series, path)
+    series, why = choose(tree, params.series, path, Rules(params.orthogonal, params.fill_gaps))
     _refuse_broken_neighbours(tree, series)
-    ordered = stack(series.slices)
-    array = read_slices(ordered.slices)
+    assert series.layout is not None
+    array = read_slices(series.slices)
     first = series.first
     modality = Modality(first.modality) if first.modality in set(Modality) else Modality.OTHER
-    try:
-        volume = Volume(ordered.grid, array, modality, first.frame_of_reference)
-    except ValueError as error:
-        raise BadInput(first.path, str(error), advice="Re-export the series") from None
-    checked, more = check_volume(volume, params, path)
-    files = tuple(each.path for each in ordered.slices)
+    placed = place(series.layout, array, AIR_HU if modality is Modality.CT else float(array.min()))
+    with blaming(first.path, "Re-export the series"):
+        volume = Volume(placed.grid, placed.array, modality, first.frame_of_reference)
+    checked, found = check_volume(volume, params, path)
+    told = check_slices(series.slices, float(series.layout.usual_steps.max()))
+    files = tuple(dict.fromkeys(each.path for each in series.slices))
     facts = {**_volume_facts(checked), **_series_facts(first)}
-    return Ingested(checked, (*findings, *more, *_series_findings(ordered.slices)), files, facts)
+    return Ingested(checked, (*why, *placed.findings, *found, *told), files, facts, placed.corrections)
 
 
 def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
@@ -104,15 +110,3 @@ def _series_facts(first: SliceHeader) -> dict[str, Fact]:
         "series number": first.series_number,
     }
     return {name: value for name, value in told.items() if value not in (None, "")}
-
-
-def _series_findings(slices: Sequence[SliceHeader]) -> list[Finding]:
-    findings = []
-    if any(each.lossy for each in slices):
-        advice = "Use the lossless original if there is one"
-        findings.append(Finding("lossy", Level.WARN, "the scan was compressed with loss", "lossless", advice))
-    step = slices[0].thickness
-    if slices[0].kernel and step and step > 5:
-        advice = "Ask for a thinner reconstruction"
-        findings.append(Finding("slice-thickness", Level.WARN, f"{step:g} mm", "5 mm", advice))
-    return findings

@@ -1,8 +1,13 @@
-"""Compressed, deflated and other encapsulated pixels of DICOM files: which decoder reads which transfer syntax."""
+"""Compressed, deflated and other encapsulated pixels of DICOM files: which decoder reads which transfer syntax.
+
+pydicom with its plugins decodes what it can; GDCM, which comes with SimpleITK, decodes JPEG, JPEG lossless and JPEG-LS.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,20 +17,14 @@ from surgplan.errors import BadInput, Missing
 from surgplan.formats.dicom import SliceHeader
 from surgplan.formats.limits import AGAIN
 
-PACKAGES = {
-    "1.2.840.10008.1.2.4.5": "pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.6": "pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.7": "pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.8": "pyjpegls",
-    "1.2.840.10008.1.2.4.9": "pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.2": "pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.5": "pydicom",
-}
-"""The package that decodes each family of transfer syntaxes (DICOM PS3.5, annex A.4)."""
+GDCM_FAMILIES = ("1.2.840.10008.1.2.4.5", "1.2.840.10008.1.2.4.6", "1.2.840.10008.1.2.4.7", "1.2.840.10008.1.2.4.8")
+"""JPEG, JPEG lossless and JPEG-LS (DICOM PS3.5, annex A.4.1 to A.4.3)."""
+HTJ2K = "1.2.840.10008.1.2.4.20"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 def decoded_frame(each: SliceHeader) -> NDArray[Any]:
-    """(rows, columns) stored values of one frame.
+    """(rows, columns) stored values of one frame, without rescaling.
 
     Raises
     ------
@@ -34,27 +33,68 @@ def decoded_frame(each: SliceHeader) -> NDArray[Any]:
     Missing
         No decoder is installed.
     """
-    from pydicom.pixels.utils import pixel_array
-
+    decode = _by_gdcm if each.transfer_syntax.startswith(GDCM_FAMILIES) else _by_pydicom
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return np.asarray(pixel_array(str(each.path), raw=True, index=each.frame))
+            return decode(each)
     except (MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # decoders raise many kinds on broken streams
-        if "plugin" in str(error) or "missing" in str(error).lower():
+        told = str(error).lower()
+        if isinstance(error, NotImplementedError) or "plugin" in told or "missing dependencies" in told:
             found = f"is compressed as {_name(each)}, which no installed decoder reads"
-            raise Missing(each.path, found, advice=f"Install one: pip install {_package(each)}") from None
+            package = "pylibjpeg-openjpeg" if each.transfer_syntax.startswith(HTJ2K) else "pylibjpeg[all]"
+            raise Missing(each.path, found, advice=f"Install one: pip install {package}") from None
         raise BadInput(each.path, "has pixels that cannot be decoded", advice=AGAIN) from None
+
+
+def _by_pydicom(each: SliceHeader) -> NDArray[Any]:
+    from pydicom.pixels.utils import pixel_array
+
+    return np.asarray(pixel_array(str(each.path), raw=True, index=each.frame))
+
+
+def _by_gdcm(each: SliceHeader) -> NDArray[Any]:
+    """One frame, put into a bare file of its own, so that GDCM is a codec and nothing else: it rescales no values."""
+    import SimpleITK as sitk
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frame.dcm"
+        _write_bare(path, each)
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(path))
+        pixels: NDArray[Any] = sitk.GetArrayFromImage(reader.Execute())
+    return pixels[0] if pixels.ndim == 3 else pixels
+
+
+def _write_bare(path: Path, each: SliceHeader) -> None:
+    """A file that holds the compressed frame and what is needed to decode it."""
+    from pydicom import Dataset, dcmread
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.encaps import encapsulate, get_frame
+    from pydicom.uid import UID
+
+    stream = dcmread(str(each.path), specific_tags=["PixelData"]).PixelData
+    frame = get_frame(stream, each.frame, number_of_frames=each.frames)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = UID(each.transfer_syntax)
+    meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)
+    meta.MediaStorageSOPInstanceUID = UID("1.2.3")
+    bare = Dataset()
+    bare.file_meta = meta
+    bare.SOPClassUID, bare.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    bare.Rows, bare.Columns, bare.SamplesPerPixel = each.rows, each.columns, 1
+    bare.PhotometricInterpretation = "MONOCHROME2"
+    bare.BitsAllocated, bare.BitsStored, bare.HighBit = each.bits_allocated, each.bits_stored, each.bits_stored - 1
+    bare.PixelRepresentation = int(each.signed)
+    bare.PixelData = encapsulate([frame])
+    bare["PixelData"].VR = "OB"
+    bare.save_as(path, enforce_file_format=True)
 
 
 def _name(each: SliceHeader) -> str:
     from pydicom.uid import UID
 
     return UID(each.transfer_syntax).name
-
-
-def _package(each: SliceHeader) -> str:
-    starts = [start for start in PACKAGES if each.transfer_syntax.startswith(start)]
-    return PACKAGES[max(starts, key=len)] if starts else "pydicom"

@@ -1,143 +1,169 @@
-"""Which slices make a volume together, and which volume of a folder is meant."""
+"""Which slices make a volume together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from surgplan.errors import BadInput, WrongUsage
-from surgplan.findings import Finding, Level
-from surgplan.formats.dicom import DicomTree, SliceHeader
+from surgplan.errors import BadInput
+from surgplan.formats.dicom import SliceHeader
+from surgplan.ingest.correct import check_layout
+from surgplan.ingest.geometry import FEWEST_SLICES, Layout, lay_out
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-FEWEST_SLICES = 3
-"""With fewer slices nothing can be said of their steps."""
+NO_SCANS = frozenset(["SEG", "RTDOSE", "RTIMAGE", "PR", "DOC", "SM", "CR", "DX", "MG", "RF", "US", "IVUS", "OCT", "ES"])
+"""Modalities whose images are no slices of a scan, or are no scan of a patient's inside (DICOM PS3.3 C.7.3.1.1.1)."""
+SAME_DIRECTION = 2e-4
+"""Direction cosines nearer than this are the same: they move no pixel of a 500 mm slice by more than 0.1 mm."""
+SAME_SPACING_MM = 1e-3
 
-AS_GOOD = 0.8
-"""A second volume with at least this share of the best one's slices is as good: then the user has to choose."""
+SOFT_KINDS: tuple[Callable[[SliceHeader], object], ...] = (
+    lambda each: each.transfer_syntax,
+    lambda each: each.acquisition,
+    lambda each: each.image_type,
+    lambda each: each.trigger_time,
+    lambda each: each.thickness,
+    lambda each: each.path.parent,
+    lambda each: each.path if each.frames > 1 else None,
+)
+"""What may differ within one volume, but tells several apart where slices are in each other's way."""
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the ingest stage lets through."""
+
+    orthogonal: bool = True
+    fill_gaps: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Series:
-    """Slices that share series, orientation, size and kind, in no order yet."""
+    """Slices that belong together, how they lie, or what is wrong with them.
+
+    `number` counts the series of one source from 1; `copies` are files that hold a slice once more.
+    """
 
     number: int
     slices: tuple[SliceHeader, ...]
+    layout: Layout | None
+    trouble: BadInput | None
+    copies: tuple[Path, ...] = ()
 
     @property
     def first(self) -> SliceHeader:
         """Any of the slices: all agree in what makes them a series."""
         return self.slices[0]
 
+    @property
+    def is_original(self) -> bool:
+        """Whether the scanner reconstructed it directly, not from another series."""
+        return "DERIVED" not in self.first.image_type[:1] and "REFORMATTED" not in self.first.image_type
+
     def told(self) -> str:
         """One line that tells the series from others; nothing in it identifies a patient."""
         first = self.first
         words = [f"number {self.number}", first.modality or "no modality", f"{len(self.slices)} slices"]
-        words += [f"kernel {first.kernel}"] if first.kernel else []
         words += [f"{first.columns}×{first.rows}"]
+        words += [f"step {self.layout.usual_steps.min():.2f} mm"] if self.layout else []
+        words += [f"kernel {first.kernel}"] if first.kernel else []
+        words += [f"echo {first.echo_time:g} ms"] if first.echo_time else []
         return ", ".join(words)
 
 
-def group(slices: Iterable[SliceHeader]) -> tuple[tuple[Series, ...], tuple[tuple[Path, str], ...]]:
-    """The volumes among the slices, numbered from 1 in the order of their series numbers, and what is left over."""
-    volumes: dict[tuple[object, ...], list[SliceHeader]] = {}
-    left: list[tuple[Path, str]] = []
-    for each in slices:
-        reason = why_no_volume(each)
-        if reason:
-            left.append((each.path, reason))
-        else:
-            volumes.setdefault(_kind(each), []).append(each)
-    ordered = sorted(
-        volumes.values(), key=lambda part: (part[0].series_number or 0, part[0].series_uid, str(part[0].path))
-    )
-    return tuple(Series(number, tuple(part)) for number, part in enumerate(ordered, 1)), tuple(left)
+def group(
+    slices: Iterable[SliceHeader], rules: Rules
+) -> tuple[tuple[Series, ...], tuple[tuple[SliceHeader, str], ...]]:
+    """The series among the slices, in the order of their DICOM numbers, and what belongs to none, with the reason."""
+    judged = [(each, why_no_slice(each)) for each in slices]
+    left = [(each, reason) for each, reason in judged if reason]
+    parts: list[tuple[list[SliceHeader], tuple[Path, ...]]] = []
+    for alike in _alike([each for each, reason in judged if not reason]):
+        single, copies = _without_copies(alike)
+        parts += [(part, copies) for part in _split(single, rules)]
+    parts.sort(key=lambda part: _order(part[0][0]))
+    made = (_assessed(number, part, copies, rules) for number, (part, copies) in enumerate(parts, 1))
+    return tuple(made), tuple(left)
 
 
-def _rank(part: list[SliceHeader]) -> tuple[int, str, str]:
-    return part[0].series_number or 0, part[0].series_uid, str(part[0].path)
-
-
-def why_no_volume(each: SliceHeader) -> str:
-    """Why a slice cannot be part of a volume, or "" when it can."""
+def why_no_slice(each: SliceHeader) -> str:
+    """Why an image cannot be part of a volume, or "" when it can."""
     reasons = {
-        "is a localizer": "LOCALIZER" in each.image_type,
-        "is a Secondary Capture": each.sop_class.startswith(SECONDARY_CAPTURE),
-        "is a colour picture": each.samples != 1,
-        "says neither where it lies nor how it is turned": each.position is None or each.orientation is None,
-        "does not say how large its pixels are": not each.pixel_spacing or min(each.pixel_spacing) <= 0,
+        "a localizer": "LOCALIZER" in each.image_type,
+        "a Secondary Capture": each.sop_class.startswith(SECONDARY_CAPTURE),
+        "a colour picture": each.samples != 1,
+        f"an image of modality {each.modality}, no scan": each.modality in NO_SCANS,
+        "an image that does not say where it lies": each.position is None or each.orientation is None,
+        "an image that does not say how large its pixels are": not each.pixel_spacing or min(each.pixel_spacing) <= 0,
     }
     return next((reason for reason, so in reasons.items() if so), "")
 
 
-def _kind(each: SliceHeader) -> tuple[object, ...]:
-    orientation = tuple(round(value, 3) + 0.0 for value in each.orientation or ())
-    spacing = tuple(round(value, 4) for value in each.pixel_spacing or ())
-    return (
-        *(each.series_uid, each.modality, each.rows, each.columns, orientation, spacing),
-        *(each.image_type[2:4], each.kernel, each.echo_time, each.transfer_syntax, each.signed, each.bits_allocated),
-    )
+def _order(each: SliceHeader) -> tuple[object, ...]:
+    return (each.series_number or 0, each.series_uid, each.acquisition or 0, each.temporal or 0, str(each.path))
 
 
-def choose(tree: DicomTree, wanted: str | None, source: Path) -> tuple[Series, tuple[Finding, ...]]:
-    """The volume that is meant, and a finding that says why.
-
-    `wanted` is a number of the list, a series UID, or the beginning of one. Without it, the volume with the most
-    slices is taken, unless another one is as good.
-
-    Raises
-    ------
-    BadInput
-        There is no volume, or several are as good.
-    WrongUsage
-        `wanted` names none of them, or more than one.
-    """
-    series, left = group(tree.slices)
-    usable = [each for each in series if len(each.slices) >= FEWEST_SLICES]
-    if wanted is not None:
-        return _named(series, wanted), ()
-    if not usable:
-        raise _no_volume(tree, series, left, source)
-    best = max(usable, key=lambda each: (len(each.slices), -each.number))
-    rivals = [each for each in usable if len(each.slices) >= AS_GOOD * len(best.slices)]
-    if len(rivals) > 1:
-        told = "; ".join(each.told() for each in rivals)
-        raise BadInput(source, f"holds {len(rivals)} series that are as good: {told}", "one", "Pass --series NUMBER")
-    others = len(series) - 1 + len(left) + len(tree.skipped)
-    if not others:
-        return best, ()
-    measured = f"{best.told()} chosen for its number of slices; {len(series) - 1} other series, "
-    measured += f"{len(left) + len(tree.skipped)} other files left out"
-    return best, (
-        Finding("series", Level.NOTE, measured, advice="Pass --series to choose another", source="DICOM headers"),
-    )
-
-
-def _named(series: Sequence[Series], wanted: str) -> Series:
-    found = [each for each in series if wanted in (str(each.number), each.first.series_uid)]
-    found = found or [each for each in series if wanted and each.first.series_uid.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    told = "; ".join(each.told() for each in found or series) or "there are none"
-    count = "more than one series" if found else "no series"
-    raise WrongUsage("--series", f"`{wanted}` names {count}", f"one of: {told}", "Pass one of these numbers")
-
-
-def _no_volume(tree: DicomTree, series: Sequence[Series], left: Sequence[tuple[Path, str]], source: Path) -> BadInput:
-    """Say why the folder holds no volume, with its best candidate."""
-    advice = "Name the folder of a CT or MR series"
-    broken = [each for each in tree.skipped if each.broken]
-    if series:
-        most = max(series, key=lambda each: len(each.slices))
-        return BadInput(
-            source, f"its largest series has {len(most.slices)} slices", f"at least {FEWEST_SLICES}", advice
+def _alike(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
+    """Slices by what can never differ within one volume."""
+    alike: dict[tuple[object, ...], list[SliceHeader]] = {}
+    turns: list[tuple[float, ...]] = []
+    widths: list[tuple[float, ...]] = []
+    for each in slices:
+        kind = (
+            *(each.series_uid, each.frame_of_reference, each.modality, each.rows, each.columns),
+            _cluster(each.orientation or (), turns, SAME_DIRECTION),
+            _cluster(each.pixel_spacing or (), widths, SAME_SPACING_MM),
+            *(each.image_type[:3], each.kernel, each.echo_time, each.temporal),
         )
-    if left:
-        path, reason = left[0]
-        return BadInput(path, reason, "slices of a volume", advice)
-    if broken:
-        return BadInput(broken[0].path, broken[0].reason, "a DICOM image", advice)
-    if tree.skipped:
-        return BadInput(tree.skipped[0].path, tree.skipped[0].reason, "a DICOM image", advice)
-    return BadInput(source, "is empty", "slices of a volume", advice)
+        alike.setdefault(kind, []).append(each)
+    return list(alike.values())
+
+
+def _cluster(values: tuple[float, ...], known: list[tuple[float, ...]], tolerance: float) -> int:
+    """The number of the first known tuple that is the same within the tolerance; a new one when there is none."""
+    for number, others in enumerate(known):
+        if all(abs(one - other) <= tolerance for one, other in zip(values, others, strict=True)):
+            return number
+    known.append(values)
+    return len(known) - 1
+
+
+def _without_copies(slices: list[SliceHeader]) -> tuple[list[SliceHeader], tuple[Path, ...]]:
+    """The slices without those that say to be the very same image at the very same place."""
+    seen: dict[tuple[object, ...], SliceHeader] = {}
+    copies = []
+    for each in slices:
+        key = (each.sop_instance, each.frame, each.position)
+        if each.sop_instance and key in seen and seen[key].path != each.path:
+            copies.append(each.path)
+        else:
+            seen[(*key, len(seen)) if key in seen else key] = each
+    return list(seen.values()), tuple(dict.fromkeys(copies))
+
+
+def _split(slices: list[SliceHeader], rules: Rules) -> list[list[SliceHeader]]:
+    """One part when the slices make one volume; else the parts by the first property that makes each of them one."""
+    if _sound(slices, rules):
+        return [slices]
+    for kind in SOFT_KINDS:
+        parts: dict[object, list[SliceHeader]] = {}
+        for each in slices:
+            parts.setdefault(kind(each), []).append(each)
+        if len(parts) > 1 and all(_sound(part, rules) for part in parts.values()):
+            return list(parts.values())
+    return [slices]
+
+
+def _sound(slices: Sequence[SliceHeader], rules: Rules) -> bool:
+    return len(slices) >= FEWEST_SLICES and _assessed(0, slices, (), rules).trouble is None
+
+
+def _assessed(number: int, slices: Sequence[SliceHeader], copies: tuple[Path, ...], rules: Rules) -> Series:
+    layout = None
+    try:
+        layout = lay_out(slices, rules.fill_gaps)
+        check_layout(layout, rules.orthogonal)
+    except BadInput as trouble:
+        return Series(number, tuple(slices), layout, trouble, copies)
+    return Series(number, layout.slices, layout, None, copies)

@@ -1,0 +1,135 @@
+"""Which series of a source is meant, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from surgplan.errors import BadInput, WrongUsage
+from surgplan.findings import Finding, Level
+from surgplan.formats.dicom import DicomTree, SliceHeader
+from surgplan.ingest.geometry import FEWEST_SLICES
+from surgplan.ingest.series import Rules, Series, group
+
+AS_GOOD = 0.75
+"""A second series with at least this share of the best one's slices is as good: then the user has to choose."""
+NAME_A_FOLDER = "Name the folder of a CT or MR series"
+MOST_TOLD = 12
+
+
+def choose(tree: DicomTree, wanted: str | None, source: Path, rules: Rules) -> tuple[Series, tuple[Finding, ...]]:
+    """The series that is meant, and findings that say why and what was left out.
+
+    `wanted` is a number of the list, a series UID, or the beginning of one. Without it, the largest sound series is
+    taken: CT and MR before others, original before derived ones.
+
+    Raises
+    ------
+    BadInput
+        There is no sound series, or several are as good.
+    WrongUsage
+        `wanted` names none of them, or more than one.
+    """
+    series, left = group(tree.slices, rules)
+    if wanted is not None:
+        best = _named(series, wanted)
+    elif not series:
+        raise _no_series(tree, left, source)
+    else:
+        best = _best(series, source)
+    if best.trouble is not None:
+        raise _mixed(best, series) or best.trouble
+    return best, (*_explained(best, series, left, tree, wanted), *_copies(best))
+
+
+def _mixed(best: Series, series: Sequence[Series]) -> BadInput | None:
+    """What is wrong with a series that falls into parts too small to be volumes: they differ in orientation or size."""
+    parts = [each for each in series if each.first.series_uid == best.first.series_uid]
+    if len(parts) < 2 or len(best.slices) >= FEWEST_SLICES:
+        return None
+    turns = len({each.first.orientation for each in parts})
+    what = "orientations" if turns > 1 else "sizes, kernels or echoes"
+    count = sum(len(each.slices) for each in parts)
+    found = f"its series mixes {count} slices of {max(turns, len(parts))} different {what}"
+    return BadInput(best.first.path, found, f"at least {FEWEST_SLICES} slices that are alike", NAME_A_FOLDER)
+
+
+def _rank(each: Series) -> tuple[bool, bool, bool]:
+    return each.trouble is None, each.first.modality in ("CT", "MR"), each.is_original
+
+
+def _best(series: Sequence[Series], source: Path) -> Series:
+    best = max(series, key=lambda each: (*_rank(each), len(each.slices), -each.number))
+    alike = [each for each in series if _rank(each) == _rank(best)]
+    rivals = [each for each in alike if len(each.slices) >= AS_GOOD * len(best.slices)]
+    if len(rivals) > 1 and best.trouble is None:
+        told = "; ".join(each.told() for each in rivals[:MOST_TOLD])
+        more = f"; and {len(rivals) - MOST_TOLD} more" if len(rivals) > MOST_TOLD else ""
+        raise BadInput(
+            source, f"holds {len(rivals)} series that are as good ({told}{more})", "one", "Pass --series NUMBER"
+        )
+    return best
+
+
+def _named(series: Sequence[Series], wanted: str) -> Series:
+    found = [each for each in series if wanted in (str(each.number), each.first.series_uid)]
+    found = found or [each for each in series if wanted and each.first.series_uid.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    told = "; ".join(each.told() for each in (found or series)[:MOST_TOLD]) or "there are none"
+    count = "more than one series" if found else "no series"
+    raise WrongUsage("--series", f"`{wanted}` names {count}", f"one of: {told}", "Pass one of these numbers")
+
+
+def _explained(
+    best: Series,
+    series: Sequence[Series],
+    left: Sequence[tuple[SliceHeader, str]],
+    tree: DicomTree,
+    wanted: str | None,
+) -> tuple[Finding, ...]:
+    """Why this series; a larger one that could not be used is worth a warning."""
+    others = [each for each in series if each is not best]
+    out = _counted([reason for _, reason in left] + [_kind_of(each.reason) for each in tree.skipped])
+    if not others and not out:
+        return ()
+    why = "as asked" if wanted else "the largest sound one" if others else "the only series"
+    told = f"{best.told()}: {why}" + (f" of {len(series)}" if others else "") + (f"; left out: {out}" if out else "")
+    larger = [each for each in others if each.trouble and len(each.slices) > len(best.slices)]
+    findings = [Finding("series", Level.NOTE, told, advice="Pass --series to choose another")]
+    if wanted is None:
+        for each in larger:
+            assert each.trouble is not None
+            measured = f"{each.told()} is larger, but was passed over: {each.trouble.found}"
+            findings.append(Finding("series-passed-over", Level.WARN, measured, each.trouble.expected))
+    return tuple(findings)
+
+
+def _copies(best: Series) -> tuple[Finding, ...]:
+    if not best.copies:
+        return ()
+    told = f"{len(best.copies)} files hold slices once more, with the same instance UID and place; left out"
+    return (Finding("copies", Level.NOTE, told, source="DICOM PS3.3 C.12.1"),)
+
+
+def _kind_of(reason: str) -> str:
+    """The reason without what is particular to one file."""
+    return reason.partition(":")[0].removeprefix("is ").removeprefix("holds ")
+
+
+def _counted(reasons: Iterable[str]) -> str:
+    return ", ".join(f"{count} × {reason}" for reason, count in Counter(reasons).most_common(MOST_TOLD))
+
+
+def _no_series(tree: DicomTree, left: Sequence[tuple[SliceHeader, str]], source: Path) -> BadInput:
+    """Say why the source holds no series: what it holds instead."""
+    if len(left) + len(tree.skipped) == 0:
+        return BadInput(source, "is empty", "slices of a CT or MR series", NAME_A_FOLDER)
+    files = [(each.path, f"is {reason}") for each, reason in left]
+    files += [(each.path, each.reason) for each in sorted(tree.skipped, key=lambda each: not each.broken)]
+    if len(files) == 1:
+        path, reason = files[0]
+        return BadInput(path, reason, "slices of a CT or MR series", NAME_A_FOLDER)
+    out = _counted(_kind_of(reason) for _, reason in files)
+    return BadInput(source, f"holds no CT or MR series, but {out}", advice=NAME_A_FOLDER)
