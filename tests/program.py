@@ -41,5 +41,6 @@ def surgplan(*words: object, cwd: Path | None = None, timeout: float = 300, **va
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Every file below a folder with its bytes; not the lock, which names the process that held it last."""
+    found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if name != ".surgplan/lock"}

@@ -7,8 +7,8 @@ Recipe tables, command-line options, `--help`, the JSON Schema and `docs/recipes
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -29,8 +29,10 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Any], where: str) -> Self:
+    def from_table(cls, table: Mapping[str, Any], where: str, also: Sequence[str] = ()) -> Self:
         """Parameters from a TOML table; `where` names file and table for the error message.
+
+        `also` are keys that the file may have, but that others read: they are named to who misspells one.
 
         Raises
         ------
@@ -40,21 +42,38 @@ class Params(BaseModel):
         try:
             return cls.model_validate(dict(table))
         except ValidationError as error:
-            raise _explain(cls, error, where) from None
+            raise _explain(cls, error, where, also) from None
 
 
-def _explain(model: type[BaseModel], error: ValidationError, where: str) -> WrongUsage:
-    errors = error.errors(include_url=False)
-    # a key that is spelled wrong is told before the key that is missing because of it
-    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+def _explain(model: type[BaseModel], error: ValidationError, where: str, also: Sequence[str]) -> WrongUsage:
+    # a misspelt key is told before the one that is missing because of it
+    first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = [field.alias or name for name, field in model.model_fields.items()]
+        inner = _model_at(model, first["loc"][:-1])
+        known = [*inner.model_fields, *(also if inner is model else ())]
         return WrongUsage(where, f"unknown key `{path}`", advice=nearest(str(first["loc"][-1]), known))
     if first["type"] == "missing":
         return WrongUsage(where, f"key `{path}` is missing", advice=f"Add `{path} = …`")
     given = "" if first["type"] == "value_error" else f" is {first.get('input')!r}"
     reason = first["msg"].removeprefix("Value error, ")
-    field = model.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+    parts = [part for part in first["loc"] if isinstance(part, str)]
+    field = _model_at(model, first["loc"][:-1]).model_fields.get(parts[-1]) if parts else None
     meaning = f"`{path}` is: {field.description}" if field and field.description else ""
     return WrongUsage(where, f"`{path}`{given}: {reason[0].lower() + reason[1:]}", advice=meaning)
+
+
+def _model_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
+    """The model of the table that a path of keys leads to, as far as it leads to one."""
+    for key in path:
+        field = model.model_fields.get(str(key))
+        inner = _inner_model(field.annotation) if field is not None else None
+        model = inner or model
+    return model
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_inner_model(part) for part in get_args(annotation))
+    return next((inner for inner in found if inner is not None), None)

@@ -92,7 +92,7 @@ def test_a_truncated_slice(scan: Path, tmp_path: Path) -> None:
 def test_a_missing_slice(scan: Path, tmp_path: Path) -> None:
     ordered = slices_in_order(scan)
     ordered[30].unlink()
-    message = refuses(run(scan, tmp_path / "case"), 3, "mm, expected")
+    message = refuses(run(scan, tmp_path / "case"), 3, "gap of", " mm after slice", "expected")
     assert ordered[29].name in message or ordered[31].name in message
     nothing_is_left(tmp_path / "case")
 

@@ -56,7 +56,7 @@ class TrajectoryEntry(Params):
             if name not in structures:
                 raise WrongUsage(
                     where,
-                    f"trajectory `{self.name}` avoids `{name}`, no structure",
+                    f"trajectory `{self.name}` avoids `{name}`, which is no structure",
                     advice=nearest(name, [*structures]),
                 )
         ends = [self._end(which, landmarks, where) for which in ("entry", "target")]
@@ -136,7 +136,7 @@ def plan_case(
         stored["recipe"] = recipe
     if "recipe" not in stored:
         raise WrongUsage(where, "no recipe was named", advice="Pass -r NAME; `surgplan recipes` lists them")
-    entries = CaseFile.from_table(stored, where)
+    entries = CaseFile.from_table(stored, where, also=STAGE_TABLES)
     recipe_path = find_recipe(entries.recipe, given.parent)
     overrides: list[tuple[str, dict[str, Any]]] = [(where, over)] if over else []
     overrides += _from_environment(os.environ if environment is None else environment)

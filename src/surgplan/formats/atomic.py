@@ -20,7 +20,7 @@ PART = ".part"
 """What marks a temporary file; a process that was killed leaves one, and nobody takes it for a result."""
 FREE_SPACE = "Free some disk space and run again"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+FORBIDDEN = (errno.EACCES, errno.EEXIST, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, slots=True)
