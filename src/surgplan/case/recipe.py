@@ -77,16 +77,16 @@ def find_recipe(name: str, beside: Path | None = None) -> Path:
         There is none; the nearest name is told.
     """
     if name.endswith(".toml") or os.sep in name:
-        for path in (Path(name), *((beside / name,) if beside else ())):
-            if path.is_file():
-                return path
+        places = [Path(name)] + ([beside / name] if beside else [])
+        for place in places:
+            if place.is_file():
+                return place
         raise WrongUsage(name, "there is no such recipe file", advice="Check the path, or see `surgplan recipes`")
     known = recipe_paths()
     if name not in known:
         advice = nearest(name, list(known)) if known else "Pass the path of a recipe file"
         raise WrongUsage(f"recipe `{name}`", "there is none of that name", advice=advice)
-    path: Path = known[name]
-    return path
+    return known[name]
 
 
 def recipe_tables(path: Path, depth: int = 0) -> dict[str, Any]:
