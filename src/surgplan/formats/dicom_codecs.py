@@ -5,6 +5,7 @@ pydicom with its plugins decodes what it can; GDCM, which comes with SimpleITK, 
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -19,7 +20,7 @@ from surgplan.formats.limits import AGAIN
 
 GDCM_FAMILIES = ("1.2.840.10008.1.2.4.5", "1.2.840.10008.1.2.4.6", "1.2.840.10008.1.2.4.7", "1.2.840.10008.1.2.4.8")
 """JPEG, JPEG lossless and JPEG-LS (DICOM PS3.5, annex A.4.1 to A.4.3)."""
-HTJ2K = "1.2.840.10008.1.2.4.20"
+ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -34,19 +35,59 @@ def decoded_frame(each: SliceHeader) -> NDArray[Any]:
         No decoder is installed.
     """
     decode = _by_gdcm if each.transfer_syntax.startswith(GDCM_FAMILIES) else _by_pydicom
+    if decode is _by_pydicom:
+        _require_decoder(each)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return decode(each)
     except (MemoryError, KeyboardInterrupt):
         raise
-    except Exception as error:  # decoders raise many kinds on broken streams
-        told = str(error).lower()
-        if isinstance(error, NotImplementedError) or "plugin" in told or "missing dependencies" in told:
-            found = f"is compressed as {_name(each)}, which no installed decoder reads"
-            package = "pylibjpeg-openjpeg" if each.transfer_syntax.startswith(HTJ2K) else "pylibjpeg[all]"
-            raise Missing(each.path, found, advice=f"Install one: pip install {package}") from None
+    except Exception:  # decoders raise many kinds on broken streams
         raise BadInput(each.path, "has pixels that cannot be decoded", advice=AGAIN) from None
+
+
+def check_fragments(each: SliceHeader) -> None:
+    """Every fragment of encapsulated pixels must lie within the file: PS3.5, annex A.4.
+
+    Raises
+    ------
+    BadInput
+        The file is cut short.
+    """
+    at, size = each.pixels_at, each.path.stat().st_size
+    with each.path.open("rb", buffering=0) as file:
+        while at + 8 <= size:
+            file.seek(at)
+            head = file.read(8)
+            if head[:4] == SEQUENCE_END:
+                return
+            length = int.from_bytes(head[4:8], "little")
+            if head[:4] != ITEM:
+                raise BadInput(each.path, "has compressed pixels without order", "a sequence of fragments", AGAIN)
+            at += 8 + length
+            if at > size:
+                found = f"holds {length - (at - size)} of {length} bytes of compressed pixels, cut short"
+                raise BadInput(each.path, found, advice=AGAIN)
+    if at != size:
+        raise BadInput(each.path, "has compressed pixels that are cut short", advice=AGAIN)
+
+
+def _require_decoder(each: SliceHeader) -> None:
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
+
+    # what goes wrong is told once, by us
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    try:
+        available = get_decoder(UID(each.transfer_syntax)).is_available
+    except NotImplementedError:
+        name = UID(each.transfer_syntax).name
+        advice = "Export it again, uncompressed"
+        raise BadInput(each.path, f"is encoded as {name}, which is no image compression", advice=advice) from None
+    if not available:
+        found = f"is compressed as {UID(each.transfer_syntax).name}, which no installed decoder reads"
+        raise Missing(each.path, found, advice="Install one: pip install 'pylibjpeg[all]'")
 
 
 def _by_pydicom(each: SliceHeader) -> NDArray[Any]:
@@ -92,9 +133,3 @@ def _write_bare(path: Path, each: SliceHeader) -> None:
     bare.PixelData = encapsulate([frame])
     bare["PixelData"].VR = "OB"
     bare.save_as(path, enforce_file_format=True)
-
-
-def _name(each: SliceHeader) -> str:
-    from pydicom.uid import UID
-
-    return UID(each.transfer_syntax).name

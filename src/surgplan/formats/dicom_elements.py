@@ -31,7 +31,7 @@ DEEPEST = 32
 MOST_ELEMENTS = 100_000
 LONGEST_VALUE = 1 << 26
 """No header value is longer than 64 MiB."""
-LARGEST_INFLATED = 1 << 30
+LARGEST_INFLATED = 1 << 28
 WINDOW = 1 << 14
 
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from surgplan.errors import BadInput
 from surgplan.formats.dicom import SliceHeader
-from surgplan.formats.dicom_codecs import decoded_frame
+from surgplan.formats.dicom_codecs import check_fragments, decoded_frame
+from surgplan.formats.dicom_elements import read_elements
 from surgplan.formats.limits import AGAIN, CODEC_RATIO, check_declared, check_image_size, check_memory
-from surgplan.formats.voxels import bytes_of, native
+from surgplan.formats.voxels import bytes_of, header_of, native
 
 AIR_HU = -1024
 """What padding of a CT becomes: the lowest value of the usual 12-bit scale, air."""
@@ -86,6 +87,8 @@ def _check_lengths(slices: Sequence[SliceHeader]) -> None:
         size = sizes.setdefault(each.path, each.path.stat().st_size)
         if not each.is_plain:
             check_declared(each.path, each.bytes_declared, size, CODEC_RATIO)
+            if each.pixels_length is None and each.frame == 0:
+                check_fragments(each)
             continue
         end = each.bytes_declared * (each.frame + 1)
         present = max(min(size - each.pixels_at, each.pixels_length or 0), 0)
@@ -174,15 +177,33 @@ def _keep_stored_bits(raw: NDArray[Any], each: SliceHeader) -> NDArray[Any]:
 
 def _stored(each: SliceHeader) -> NDArray[Any]:
     """(rows, columns) stored values of one slice or frame."""
-    if not each.is_plain:
+    if each.pixels_length is None:
         raw = decoded_frame(each)
         if raw.shape != (each.rows, each.columns):
             found = f"decodes to {' × '.join(map(str, raw.shape[::-1]))} pixels"
             raise BadInput(each.path, found, f"{each.columns} × {each.rows}", AGAIN)
         return raw
     raw = np.empty((each.rows, each.columns), _kind(each))
-    _read_plain(each, bytes_of(raw))
+    if each.is_plain:
+        _read_plain(each, bytes_of(raw))
+    else:
+        bytes_of(raw)[:] = _inflated(each)
     return native(raw)
+
+
+def _inflated(each: SliceHeader) -> bytes:
+    """The bytes of a frame in a deflated file."""
+    with header_of(each.path):
+        found = read_elements(each.path, frozenset())
+    data = b""
+    if found is not None and found.inflated is not None and found.pixels is not None:
+        start = found.pixels.start + each.bytes_declared * each.frame
+        data = found.inflated[start : min(start + each.bytes_declared, found.pixels.start + found.pixels.length)]
+    if len(data) != each.bytes_declared:
+        raise BadInput(
+            each.path, f"holds {len(data)} bytes of pixels, cut short", f"{each.bytes_declared} bytes", AGAIN
+        )
+    return data
 
 
 def _read_plain(each: SliceHeader, view: memoryview) -> None:

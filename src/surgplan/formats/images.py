@@ -75,7 +75,7 @@ def placed(path: Path, stored: StoredImage) -> tuple[Grid, NDArray[Any]]:
     axes = affine[:3, :3] / steps
     skew = float(np.abs(axes.T @ axes - np.eye(3)).max())
     if skew > RIGID_TOLERANCE:
-        angle = float(np.degrees(np.arccos(1 - min(skew, 2)) if skew > 1 else 90 - np.degrees(np.arcsin(skew))))
+        angle = float(np.degrees(np.arccos(min(skew, 1.0))))
         advice = "A sheared volume must be resampled on an orthogonal grid first: start from the DICOM series"
         raise BadInput(path, f"its axes stand at {angle:.2f}°", "90°", advice)
     with blaming(path):
@@ -101,14 +101,14 @@ def read_image(path: Path) -> tuple[Volume, tuple[Finding, ...]]:
             path, f"holds {count} values for each voxel", "one", "Save the one that is meant as a file alone"
         )
     grid, array = placed(path, stored)
-    return _volume(path, grid, array, stored.keys), stored.findings
+    return _volume(path, grid, compact(array), stored.keys), stored.findings
 
 
 def _volume(path: Path, grid: Grid, array: NDArray[Any], keys: dict[str, str]) -> Volume:
     named = keys.get(MODALITY, "")
     modality = Modality(named) if named in list(Modality) else Modality.OTHER
     try:
-        return Volume(grid, compact(array), modality, keys.get(FRAME_OF_REFERENCE, ""))
+        return Volume(grid, array, modality, keys.get(FRAME_OF_REFERENCE, ""))
     except ValueError as error:
         bad = int(array.size - np.isfinite(array).sum()) if array.dtype.kind == "f" else 0
         if not bad:
@@ -167,11 +167,14 @@ def write_volume(path: Path, volume: Volume) -> Written:
 
 
 def read_volume(path: Path) -> Volume:
-    """What `write_volume` wrote, or any other image file: with modality and frame of reference where it has them.
+    """What `write_volume` wrote, to the last bit, or any other image file as `read_image` reads it.
 
     Raises
     ------
     BadInput
         As `read_image`.
     """
-    return read_image(path)[0]
+    stored = read_stored(path)
+    if MODALITY not in stored.keys or stored.array.dtype.name not in VOXEL_TYPES or stored.array.ndim != 3:
+        return read_image(path)[0]
+    return _volume(path, *placed(path, stored), stored.keys)

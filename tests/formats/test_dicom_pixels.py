@@ -1,0 +1,162 @@
+"""Pixels of DICOM slices: modality values, exactly. Truth: numpy arithmetic, pydicom, and lossless twins of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+
+from surgplan.errors import BadInput
+from surgplan.formats.dicom import Skipped, SliceHeader, read_headers
+from surgplan.formats.dicom_pixels import AIR_HU, read_slices
+from tests.formats.slices import slice_of, write
+from tests.formats.test_dicom_headers import enhanced
+
+RNG = np.random.default_rng(5)
+
+
+def headers(*paths: Path) -> list[SliceHeader]:
+    found = [read_headers(path) for path in paths]
+    assert not any(isinstance(each, Skipped) for each in found), found
+    return [header for each in found for header in each]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("kind", "slope", "intercept", "expected"),
+    [
+        ("int16", 1, -1024, "int16"),
+        ("uint16", 1, -1024, "int16"),
+        ("int16", 2, 7, "int16"),
+        ("int16", -1, 0, "int16"),
+        ("int16", 0.5, 0, "float32"),
+        ("int16", 1, 0.25, "float32"),
+        ("uint8", 1, -100, "int16"),
+        ("int8", 3, 0, "int16"),
+        ("uint32", 1, -1000, "int16"),
+        ("int32", 1, 0, "int16"),
+    ],
+)
+def test_values_are_rescaled_exactly(tmp_path: Path, kind: str, slope: float, intercept: float, expected: str) -> None:
+    limits = np.iinfo(kind)
+    pixels = RNG.integers(max(limits.min, -3000), min(limits.max, 4000), (2, 3, 4)).astype(kind)
+    tags: dict[str, Any] = {"RescaleSlope": slope, "RescaleIntercept": intercept}
+    paths = [write(tmp_path / f"{n}", slice_of(plane, **tags)) for n, plane in enumerate(pixels)]
+    found = read_slices(headers(*paths))
+    assert found.dtype == expected
+    np.testing.assert_array_equal(found, pixels.astype(np.float64) * slope + intercept)
+
+
+def test_values_that_need_more_than_16_bits_become_float(tmp_path: Path) -> None:
+    pixels = np.array([[0, 65535, 3]], np.uint16)
+    tags = {"RescaleSlope": 1, "RescaleIntercept": -1024}
+    usual = np.array([[0, 1000, 3]], np.uint16)
+    paths = [write(tmp_path / "a", slice_of(usual, **tags)), write(tmp_path / "b", slice_of(pixels, **tags))]
+    found = read_slices(headers(*paths))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[1], [[-1024, 64511, -1021]])
+    np.testing.assert_array_equal(found[0], [[-1024, -24, -1021]])
+
+
+def test_each_slice_is_rescaled_by_its_own_header(tmp_path: Path) -> None:
+    plane = np.array([[1, 2, 3]], np.int16)
+    paths = [write(tmp_path / f"{n}", slice_of(plane, RescaleSlope=n + 1, RescaleIntercept=n)) for n in range(3)]
+    np.testing.assert_array_equal(read_slices(headers(*paths))[:, 0], [[1, 2, 3], [3, 5, 7], [5, 8, 11]])
+
+
+@pytest.mark.parametrize("kind", ["int16", "uint16"])
+def test_bits_above_the_stored_ones_are_dropped(tmp_path: Path, kind: str) -> None:
+    pixels = np.array([[0x0FFF, 0x1001, 0xF000, 0x07FF, 0x0800]], np.uint16)
+    data = slice_of(pixels.view(kind), BitsStored=12, HighBit=11)
+    found = read_slices(headers(write(tmp_path / "a", data)))[0, 0].tolist()
+    assert found == ([-1, 1, 0, 2047, -2048] if kind == "int16" else [4095, 1, 0, 2047, 2048])
+
+
+@pytest.mark.parametrize("written", [-2000, 63536])
+def test_padding_becomes_air_however_it_is_written(tmp_path: Path, written: int) -> None:
+    pixels = np.array([[-2000, 0, 1024, -2000]], np.int16)
+    data = slice_of(pixels, RescaleIntercept=-1024)
+    data.add_new("PixelPaddingValue", "US" if written > 0 else "SS", written)
+    assert read_slices(headers(write(tmp_path / "a", data)))[0, 0].tolist() == [AIR_HU, -1024, 0, AIR_HU]
+
+
+def test_a_range_of_padding_values(tmp_path: Path) -> None:
+    data = slice_of(np.array([[-3000, -2500, -2000, 5]], np.int16))
+    data.add_new("PixelPaddingValue", "SS", -3000)
+    data.add_new("PixelPaddingRangeLimit", "SS", -2000)
+    assert read_slices(headers(write(tmp_path / "a", data)))[0, 0].tolist() == [AIR_HU] * 3 + [5]
+
+
+def test_a_padding_value_that_tissue_has_is_taken_for_a_wrong_header(tmp_path: Path) -> None:
+    data = slice_of(np.array([[0, 40, -1000]], np.int16))
+    data.add_new("PixelPaddingValue", "SS", 0)
+    assert read_slices(headers(write(tmp_path / "a", data)))[0, 0].tolist() == [0, 40, -1000]
+
+
+def test_padding_of_an_mr_is_left_alone(tmp_path: Path) -> None:
+    data = slice_of(np.array([[-2000, 40, 7]], np.int16), Modality="MR")
+    data.add_new("PixelPaddingValue", "SS", -2000)
+    assert read_slices(headers(write(tmp_path / "a", data)))[0, 0].tolist() == [-2000, 40, 7]
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+def test_other_encodings_hold_the_same_pixels(tmp_path: Path, syntax: str) -> None:
+    pixels = RNG.integers(-1000, 3000, (5, 7)).astype(np.int16)
+    data = slice_of(pixels, syntax=syntax)
+    if syntax == ExplicitVRBigEndian:
+        data.PixelData = pixels.byteswap().tobytes()
+    np.testing.assert_array_equal(read_slices(headers(write(tmp_path / "a", data)))[0], pixels)
+
+
+def test_frames_of_an_enhanced_image_are_rescaled_each_by_its_own(tmp_path: Path) -> None:
+    data = enhanced()
+    expected = data.pixel_array - np.array([0, 100, 200])[:, None, None]
+    path = write(tmp_path / "a", data)
+    np.testing.assert_array_equal(read_slices(headers(path)), expected)
+    data.compress(RLELossless)
+    np.testing.assert_array_equal(read_slices(headers(write(tmp_path / "b", data))), expected)
+
+
+@pytest.mark.parametrize("missing", [1, 10, 10_000])
+def test_a_slice_cut_short_is_refused(tmp_path: Path, missing: int) -> None:
+    path = write(tmp_path / "cut.dcm", slice_of(np.zeros((100, 60), np.int16)))
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(
+        BadInput, match=rf"cut\.dcm: holds {12000 - missing} bytes of pixels, cut short, expected 12000"
+    ):
+        read_slices(headers(path))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_small_file_that_declares_a_huge_image_takes_no_memory(tmp_path: Path, compressed: bool) -> None:
+    data = slice_of(np.zeros((130, 150), np.int16))
+    if compressed:
+        data.compress(RLELossless)
+    data.Rows, data.Columns = 65535, 65535
+    with pytest.raises(BadInput, match=r"huge\.dcm"):
+        read_slices(headers(write(tmp_path / "huge.dcm", data)))
+
+
+def test_a_damaged_stream_is_refused(tmp_path: Path, test_data: Path) -> None:
+    for name in ("CT1_J2KR", "CT1_JLSL", "CT1_JPLL", "CT1_RLE"):
+        data = bytearray((test_data / "dicom_syntaxes" / name).read_bytes())
+        path = tmp_path / name
+        path.write_bytes(data[: len(data) // 2])
+        with pytest.raises(BadInput, match=name):
+            read_slices(headers(path))
+
+
+@pytest.mark.parametrize("scan", ["CT1", "MR1", "MR3"])
+def test_every_transfer_syntax_decodes(test_data: Path, scan: str) -> None:
+    folder = test_data / "dicom_syntaxes"
+    plain = read_slices(headers(folder / f"{scan}_UNC"))
+    assert plain.std() > 10
+    for path in sorted(folder.glob(f"{scan}_*")):
+        found = read_slices(headers(path))
+        if path.name.endswith(("RLE", "J2KR", "JLSL", "JPLL")):
+            np.testing.assert_array_equal(found, plain, err_msg=path.name)
+        else:
+            usual = plain > AIR_HU  # around the padding of CT1, loss is large
+            assert np.median(np.abs(found.astype(float) - plain)[usual]) < 0.02 * np.ptp(plain), path.name
