@@ -66,3 +66,17 @@ def close_gaps(region: Region, gap_mm: float) -> Region:
     words = packed(region.mask, margin)
     words = eroded(dilated(words, rows), rows)
     return region.with_mask(unpacked(words, margin, region.box.shape))
+
+
+def cut_thin(region: Region, thinnest_mm: float) -> Region:
+    """Only what belongs to places at least `thinnest_mm` thick, with the region's own voxels round them.
+
+    The morphological opening by a ball of that diameter, grown by a voxel within the region: thin shells and bridges
+    go, and the boundary of what stays is where it was.
+    """
+    core = ellipsoid((thinnest_mm / 2,) * 3, region.spacing_kji)
+    ak, aj, ai = (thinnest_mm / 2 + 1.5 * step for step in region.spacing_kji)
+    back = ellipsoid((ak, aj, ai), region.spacing_kji)
+    margin = _reach(back)
+    words = dilated(eroded(packed(region.mask, margin), core), back)
+    return region.with_mask(region.mask & unpacked(words, margin, region.box.shape))

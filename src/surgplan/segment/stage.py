@@ -29,7 +29,7 @@ from surgplan.segment.checks import (
     told_overlap,
 )
 from surgplan.segment.components import Rule, fill_cavities, keep_parts
-from surgplan.segment.morphology import close_gaps
+from surgplan.segment.morphology import close_gaps, cut_thin
 from surgplan.segment.region import Region
 from surgplan.segment.threshold import threshold
 
@@ -43,6 +43,7 @@ class StructureParams(Params):
         "threshold",
         description="where its surface lies: at the lower threshold, or half way between inside and outside",
     )
+    thinnest_mm: float = Field(0.0, ge=0, le=20, description="cut off shells and bridges thinner than this, in mm")
     keep_largest: int | None = Field(None, ge=1, description="keep this many connected parts, the largest ones")
     min_volume_mm3: float = Field(0.0, ge=0, description="drop connected parts that are smaller, in mm³")
     dense_hu: float | None = Field(
@@ -143,7 +144,7 @@ class Found:
 
 
 def find_structure(volume: Volume, params: StructureParams) -> Found:
-    """Threshold, then keep parts, set the boundary, close gaps and fill cavities, in this order.
+    """Threshold, cut what is thin, keep parts, set the boundary, close gaps and fill cavities, in this order.
 
     Raises
     ------
@@ -154,6 +155,10 @@ def find_structure(volume: Volume, params: StructureParams) -> Found:
     region = threshold(volume, low, high)
     if not region.voxels:
         raise empty(volume, params.name, low, high)
+    if params.thinnest_mm:
+        region = cut_thin(region, params.thinnest_mm)
+        if not region.voxels:
+            raise empty(volume, params.name, low, high, f"nothing is {params.thinnest_mm:g} mm thick")
     rule = Rule(params.keep_largest, params.min_volume_mm3, params.dense_hu)
     region, faint, small = keep_parts(volume, region, rule)
     if not region.voxels:

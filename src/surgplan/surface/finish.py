@@ -21,8 +21,15 @@ Ints = NDArray[np.int32]
 SMOOTHING_SHARE = 0.4
 """Share of the tolerance that smoothing may use."""
 
-ROUNDS = 4
-"""How often crossings are relaxed before a body goes to the repair."""
+ROUNDS = 12
+"""How often the corners of crossing triangles are relaxed before all of the mesh is looked at again."""
+
+RINGS = 5
+"""Neighbours of neighbours that are looked at while relaxing."""
+
+WIDER = (1.0, 2.0, 4.0)
+"""Multiples of the tolerance by which corners of crossing triangles may move, tried in turn; what then lies beyond the
+tolerance is measured and told. A few moved corners are less harm than a repair of the whole body."""
 
 
 def dropped_specks(surface: Surface, least_mm3: float) -> tuple[Surface, tuple[Finding, ...]]:
@@ -61,9 +68,9 @@ def finished(
         surface, found = _mended(surface)
         findings += found
         surface, _ = simplify(surface, tolerance_mm, max_triangles, contour.farthest)
-    surface, found = untangled(surface, tolerance_mm)
+    surface, crossing, found = untangled(surface, tolerance_mm)
     findings += found
-    told = topology(surface.vertices, surface.triangles)
+    told = topology(surface.vertices, surface.triangles, crossing)
     if not told.ok:
         try:
             surface, more = _mended(surface)
@@ -88,33 +95,72 @@ def snapped(surface: Surface) -> Surface:
     return surface.with_mesh(surface.vertices.astype(np.float32).astype(np.float64), surface.triangles)
 
 
-def untangled(surface: Surface, most_mm: float) -> tuple[Surface, tuple[Finding, ...]]:
+def untangled(surface: Surface, most_mm: float) -> tuple[Surface, Ints, tuple[Finding, ...]]:
     """Without the few places where simplifying made triangles cross: their corners are drawn to their neighbours.
 
-    No corner moves by more than `most_mm` in all. Coordinates are rounded to float32 before each look.
+    Coordinates are rounded to float32 before each look. Also tells the crossing pairs, (k, 2), that are left.
     """
     surface = snapped(surface)
     pairs = self_intersections(surface.vertices, surface.triangles)
     if not len(pairs):
-        return surface, ()
-    first, start = len(pairs), surface.vertices
-    vertices, triangles = surface.vertices.copy(), surface.triangles
-    moved = np.zeros(len(vertices), dtype=bool)
-    for _ in range(ROUNDS):
-        chosen = np.zeros(len(vertices), dtype=bool)
-        chosen[triangles[pairs.ravel()]] = True
-        chosen[triangles[chosen[triangles].any(axis=1)]] = True
-        moved |= chosen
-        target = _neighbour_mean(vertices, triangles)
-        step = np.where(chosen[:, None], 0.5 * (target - vertices), 0.0)
-        vertices = start + _shortened(vertices + step - start, most_mm)
-        vertices = vertices.astype(np.float32).astype(np.float64)
+        return surface, pairs, ()
+    first, start, triangles = len(pairs), surface.vertices, surface.triangles
+    vertices = start
+    for reach in WIDER:
+        vertices = _relaxed(vertices, start, triangles, pairs, reach * most_mm)
         pairs = self_intersections(vertices, triangles)
         if not len(pairs):
             break
-    measured = f"{first} crossing pairs of triangles relaxed, {len(pairs)} left; {int(moved.sum())} vertices moved"
+    moved = np.linalg.norm(vertices - start, axis=1)
+    measured = (
+        f"{first} crossing pairs of triangles relaxed, {len(pairs)} left; {int((moved > 0).sum())} vertices moved"
+    )
+    measured += f" by {moved.max():.3f} mm at the most"
     note = Finding("untangle", Level.NOTE, measured, f"{most_mm:g} mm", source="the recipe", subject=surface.label.name)
-    return surface.with_mesh(vertices, triangles), (note,)
+    return surface.with_mesh(vertices, triangles), pairs, (note,)
+
+
+def _relaxed(vertices: Array, start: Array, triangles: Ints, pairs: Ints, most_mm: float) -> Array:
+    """Rounds of relaxing the corners of crossing triangles, looking only at what is near them.
+
+    No corner ends farther than `most_mm` from where it started. Later rounds take in more neighbours.
+    """
+    vertices = vertices.copy()
+    near = _near(vertices, triangles, pairs)
+    part, faces = near, np.unique(triangles[near], return_inverse=True)
+    used, local = faces[0], faces[1].reshape(-1, 3).astype(np.int32)
+    inner = ~np.isin(used, triangles[_outside(len(triangles), part)])
+    points = vertices[used]
+    for turn in range(ROUNDS):
+        crossing = self_intersections(points, local)
+        if not len(crossing):
+            break
+        chosen = np.zeros(len(points), dtype=bool)
+        chosen[local[crossing.ravel()]] = True
+        for _ in range(1 + turn // 3):
+            chosen[local[chosen[local].any(axis=1)]] = True
+        chosen &= inner
+        step = np.where(chosen[:, None], 0.5 * (_neighbour_mean(points, local) - points), 0.0)
+        points = start[used] + _shortened(points + step - start[used], most_mm)
+        points = points.astype(np.float32).astype(np.float64)
+    vertices[used] = points
+    return vertices
+
+
+def _near(vertices: Array, triangles: Ints, pairs: Ints) -> Ints:
+    """Numbers of the triangles that share a neighbourhood with crossing ones, a few rings wide."""
+    chosen = np.zeros(len(vertices), dtype=bool)
+    chosen[triangles[pairs.ravel()]] = True
+    for _ in range(RINGS):
+        chosen[triangles[chosen[triangles].any(axis=1)]] = True
+    return np.flatnonzero(chosen[triangles].any(axis=1)).astype(np.int32)
+
+
+def _outside(count: int, part: Ints) -> NDArray[np.bool_]:
+    """(count,) all triangles but those of the part."""
+    outside = np.ones(count, dtype=bool)
+    outside[part] = False
+    return outside
 
 
 def _neighbour_mean(vertices: Array, triangles: Ints) -> Array:

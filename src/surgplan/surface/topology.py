@@ -46,15 +46,19 @@ class Topology:
         return sound and self.triangles > 0 and self.degenerate == 0 and self.self_intersections == 0
 
 
-def topology(vertices: Array, triangles: Ints) -> Topology:
-    """Measure a mesh: vertices (n, 3) mm, triangles (m, 3) indices, welded (equal points have equal indices)."""
+def topology(vertices: Array, triangles: Ints, crossing: Ints | None = None) -> Topology:
+    """Measure a mesh: vertices (n, 3) mm, triangles (m, 3) indices, welded (equal points have equal indices).
+
+    `crossing` are its self-intersections where they are known already, as `self_intersections` gives them.
+    """
     if not len(triangles):
         return Topology(0, 0, 0, False, True, True, False, 0, 0, None)
     used = np.unique(triangles)
     edges = _Edges(triangles, len(vertices))
     body = bodies(vertices, triangles)
     count = int(body.max()) + 1
-    crossing = self_intersections(vertices, triangles)
+    if crossing is None:
+        crossing = self_intersections(vertices, triangles)
     genus = None
     if edges.watertight and edges.manifold:
         genus = int(count - (len(used) - edges.count + len(triangles)) // 2)
