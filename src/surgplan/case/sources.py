@@ -16,7 +16,7 @@ from surgplan.formats.images import is_image_file, read_image
 from surgplan.ingest.choose import choose
 from surgplan.ingest.correct import place
 from surgplan.ingest.gate import check_slices
-from surgplan.ingest.series import Rules, Series
+from surgplan.ingest.series import Rules
 from surgplan.ingest.stage import IngestParams, check_volume
 from surgplan.model.volume import Modality, Volume
 
@@ -66,7 +66,6 @@ def load_source(path: Path, params: IngestParams) -> Ingested:
 
 def _dicom(path: Path, tree: DicomTree, params: IngestParams) -> Ingested:
     series, why = choose(tree, params.series, path, Rules(params.orthogonal, params.fill_gaps))
-    _refuse_broken_neighbours(tree, series)
     assert series.layout is not None
     array = read_slices(series.slices)
     first = series.first
@@ -79,15 +78,6 @@ def _dicom(path: Path, tree: DicomTree, params: IngestParams) -> Ingested:
     files = tuple(dict.fromkeys(each.path for each in series.slices))
     facts = {**_volume_facts(checked), **_series_facts(first)}
     return Ingested(checked, (*why, *placed.findings, *found, *told), files, facts, placed.corrections)
-
-
-def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
-    """A broken file beside the slices may be one of them: an end slice would be missed by nobody else."""
-    folders = {each.path.parent for each in series.slices}
-    for skipped in tree.skipped:
-        if skipped.broken and skipped.path.parent in folders:
-            advice = "Copy it again, or move it away if it does not belong to the series"
-            raise BadInput(skipped.path, skipped.reason, "a whole slice", advice)
 
 
 def _volume_facts(volume: Volume) -> dict[str, Fact]:

@@ -16,6 +16,8 @@ from surgplan.formats.dicom_fields import WANTED, Fields
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 """Transfer syntaxes that cannot be lossless; others tell it in LossyImageCompression."""
+SCAN_CLASSES = ("1.2.840.10008.5.1.4.1.1.2.", "1.2.840.10008.5.1.4.1.1.4.")
+"""CT and MR images, also enhanced ones (PS3.4 B.5), with a dot behind."""
 MOST_FRAMES = 20_000
 DICOM_NAMES = (".dcm", ".dicom", ".ima")
 
@@ -139,9 +141,7 @@ def _headers(path: Path, found: DicomFile) -> tuple[SliceHeader, ...] | Skipped:
         return Skipped(path, "is a DICOMDIR")
     rows, columns = fields.integer("Rows"), fields.integer("Columns")
     if found.pixels is None or rows <= 0 or columns <= 0:
-        if rows > 0 and columns > 0 and fields.text("Modality") in ("CT", "MR"):
-            return Skipped(path, "is an image without pixels: cut short, or only its header was kept", broken=True)
-        return Skipped(path, f"holds no image ({fields.text('Modality') or 'no modality'})")
+        return _imageless(path, fields)
     frames = max(fields.integer("NumberOfFrames", 1), 1)
     if frames > MOST_FRAMES:
         return Skipped(path, f"declares {frames} frames", broken=True)
@@ -149,6 +149,14 @@ def _headers(path: Path, found: DicomFile) -> tuple[SliceHeader, ...] | Skipped:
     if frames == 1 and "PerFrameFunctionalGroupsSequence" not in fields:
         return (first,)
     return tuple(_framed(first, fields))
+
+
+def _imageless(path: Path, fields: Fields) -> Skipped:
+    """A DICOM file without an image: a report or a plan, or what is left of a slice."""
+    should = f"{fields.text('SOPClassUID')}.".startswith(SCAN_CLASSES) or fields.text("Modality") in ("CT", "MR")
+    if should or "SOPClassUID" not in fields:
+        return Skipped(path, "is an image without pixels: cut short, or only its header was kept", broken=True)
+    return Skipped(path, f"holds no image ({fields.text('Modality') or 'no modality'})")
 
 
 def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceHeader:

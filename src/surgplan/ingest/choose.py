@@ -38,9 +38,19 @@ def choose(tree: DicomTree, wanted: str | None, source: Path, rules: Rules) -> t
         raise _no_series(tree, left, source)
     else:
         best = _best(series, source)
+    _refuse_broken_neighbours(tree, best)
     if best.trouble is not None:
         raise _mixed(best, series) or best.trouble
     return best, (*_explained(best, series, left, tree, wanted), *_copies(best))
+
+
+def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
+    """A broken file beside the slices may be one of them: an end slice would be missed by nobody else."""
+    folders = {each.path.parent for each in series.slices}
+    for skipped in tree.skipped:
+        if skipped.broken and skipped.path.parent in folders:
+            advice = "Copy it again, or move it away if it does not belong to the series"
+            raise BadInput(skipped.path, skipped.reason, "a whole slice", advice)
 
 
 def _mixed(best: Series, series: Sequence[Series]) -> BadInput | None:
@@ -97,7 +107,7 @@ def _explained(
     why = "as asked" if wanted else "the largest sound one" if others else "the only series"
     told = f"{best.told()}: {why}" + (f" of {len(series)}" if others else "") + (f"; left out: {out}" if out else "")
     larger = [each for each in others if each.trouble and len(each.slices) > len(best.slices)]
-    findings = [Finding("series", Level.NOTE, told, advice="Pass --series to choose another")]
+    findings = [Finding("series", Level.NOTE, told, advice="Pass --series to choose another" if others else "")]
     if wanted is None:
         for each in larger:
             assert each.trouble is not None

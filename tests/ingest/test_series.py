@@ -1,0 +1,173 @@
+"""Which slices make a volume, and which volume is meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from surgplan.case.sources import load_source
+from surgplan.errors import BadInput, WrongUsage
+from surgplan.findings import Level
+from surgplan.ingest.stage import IngestParams
+from tests.formats.slices import slice_of, write, write_series
+
+RNG = np.random.default_rng(0)
+
+
+def planes(count: int = 24, rows: int = 6, columns: int = 8) -> np.ndarray:
+    return RNG.integers(-1000, 1500, (count, rows, columns)).astype(np.int16)
+
+
+def load(folder: Path, **params: object) -> object:
+    return load_source(folder, IngestParams(**params))
+
+
+def test_slices_are_sorted_by_position_never_by_name_or_number(tmp_path: Path) -> None:
+    array = planes()
+    write_series(tmp_path, array, np.arange(24) * 2.0)
+    numbers = [path.name for path in load(tmp_path).files]
+    assert numbers != sorted(numbers)
+    np.testing.assert_array_equal(load(tmp_path).volume.array, array)
+
+
+def test_what_is_no_slice_is_left_out_and_told(tmp_path: Path) -> None:
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    scout = slice_of(planes(1, 20, 30)[0], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], SeriesInstanceUID="1.9")
+    write(tmp_path / "scout", scout)
+    page = slice_of(planes(1, 20, 30)[0], SOPClassUID="1.2.840.10008.5.1.4.1.1.7", SeriesInstanceUID="1.8")
+    write(tmp_path / "page", page)
+    (tmp_path / "notes.txt").write_text("chest")
+    loaded = load(tmp_path)
+    assert len(loaded.files) == 24
+    (why,) = [finding for finding in loaded.findings if finding.check == "series"]
+    assert why.level is Level.NOTE
+    for words in ("24 slices", "1 × a localizer", "1 × a Secondary Capture", "1 × not DICOM"):
+        assert words in why.measured
+
+
+def test_two_series_that_are_as_good_must_be_told_apart(tmp_path: Path) -> None:
+    first, second = planes(), planes()
+    write_series(tmp_path / "a", first, np.arange(24) * 2.0, SeriesInstanceUID="1.2.3", SeriesNumber=2)
+    write_series(tmp_path / "b", second, np.arange(24) * 2.0, SeriesInstanceUID="1.2.4", SeriesNumber=1)
+    with pytest.raises(BadInput, match=r"2 series that are as good .*number 1.*number 2.*Pass --series NUMBER"):
+        load(tmp_path)
+    np.testing.assert_array_equal(load(tmp_path, series="1").volume.array, second)
+    np.testing.assert_array_equal(load(tmp_path, series="1.2.3").volume.array, first)
+    np.testing.assert_array_equal(load(tmp_path, series="2").volume.array, first)
+    with pytest.raises(WrongUsage, match=r"`1\.2` names more than one series"):
+        load(tmp_path, series="1.2")
+    with pytest.raises(WrongUsage, match=r"`7` names no series.*number 1.*number 2"):
+        load(tmp_path, series="7")
+
+
+def test_a_much_larger_series_is_chosen_and_the_choice_explained(tmp_path: Path) -> None:
+    write_series(tmp_path / "thick", planes(8), np.arange(8) * 6.0, SeriesInstanceUID="1.2.4")
+    write_series(tmp_path / "thin", planes(), np.arange(24) * 2.0)
+    loaded = load(tmp_path)
+    assert loaded.volume.grid.size[2] == 24
+    assert "the largest sound one of 2" in str(loaded.findings[0])
+
+
+def test_a_larger_series_with_a_gap_is_passed_over_with_a_warning(tmp_path: Path) -> None:
+    write_series(tmp_path / "thick", planes(8), np.arange(8) * 6.0, SeriesInstanceUID="1.2.4")
+    write_series(tmp_path / "thin", planes(), np.r_[np.arange(12), np.arange(13, 25)] * 2.0)
+    loaded = load(tmp_path)
+    assert loaded.volume.grid.size[2] == 8
+    (passed,) = [finding for finding in loaded.findings if finding.check == "series-passed-over"]
+    assert passed.level is Level.WARN
+    assert "gap of 4.00 mm" in passed.measured
+
+
+def test_originals_come_before_derived_ones(tmp_path: Path) -> None:
+    derived = ["DERIVED", "SECONDARY", "REFORMATTED"]
+    write_series(tmp_path / "mpr", planes(40), np.arange(40) * 1.0, SeriesInstanceUID="1.2.4", ImageType=derived)
+    write_series(tmp_path / "axial", planes(), np.arange(24) * 2.0)
+    assert load(tmp_path).volume.grid.size[2] == 24
+
+
+@pytest.mark.parametrize(
+    ("keyword", "values"),
+    [
+        ("ConvolutionKernel", ("B30", "B70")),
+        ("EchoTime", (10, 80)),
+        ("TemporalPositionIdentifier", (1, 2)),
+        ("AcquisitionNumber", (1, 2)),
+        ("TriggerTime", (100, 600)),
+        ("ImageType", (["ORIGINAL", "PRIMARY", "M", "ADD"], ["ORIGINAL", "PRIMARY", "M", "SUB"])),
+    ],
+)
+def test_one_series_uid_that_holds_several_volumes_is_split(tmp_path: Path, keyword: str, values: tuple) -> None:
+    arrays = [planes(), planes()]
+    for number, (array, value) in enumerate(zip(arrays, values, strict=True)):
+        write_series(tmp_path / str(number), array, np.arange(24) * 2.0, **{keyword: value})
+    with pytest.raises(BadInput, match="2 series that are as good"):
+        load(tmp_path)
+    for number, array in enumerate(arrays, 1):
+        np.testing.assert_array_equal(load(tmp_path, series=str(number)).volume.array, array)
+
+
+def test_acquisition_numbers_that_differ_within_one_volume_do_not_split_it(tmp_path: Path) -> None:
+    for number, plane in enumerate(planes()):
+        write(tmp_path / str(number), slice_of(plane, (0, 0, number * 5.0), AcquisitionNumber=number))
+    assert load(tmp_path).volume.grid.size[2] == 24
+
+
+def test_overlapping_acquisitions_are_split(tmp_path: Path) -> None:
+    write_series(tmp_path / "head", planes(), np.arange(24) * 2.0, AcquisitionNumber=1)
+    write_series(tmp_path / "neck", planes(12), -15.7 + np.arange(12) * 2.0, AcquisitionNumber=2)
+    assert load(tmp_path).volume.grid.size[2] == 24
+
+
+def test_copies_of_the_same_instance_are_left_out(tmp_path: Path) -> None:
+    array = planes()
+    write_series(tmp_path / "a", array, np.arange(24) * 2.0)
+    (tmp_path / "b").mkdir()
+    for path in list((tmp_path / "a").iterdir())[:5]:
+        (tmp_path / "b" / path.name).write_bytes(path.read_bytes())
+    loaded = load(tmp_path)
+    np.testing.assert_array_equal(loaded.volume.array, array)
+    assert "5 files hold slices once more" in next(f.measured for f in loaded.findings if f.check == "copies")
+
+
+def test_slices_of_mixed_orientation_are_refused(tmp_path: Path) -> None:
+    for number, plane in enumerate(planes(4)):
+        turned = [1, 0, 0, 0, 1, 0] if number % 2 else [0, 1, 0, 0, 0, -1]
+        write(tmp_path / str(number), slice_of(plane, (number, number, number), ImageOrientationPatient=turned))
+    with pytest.raises(BadInput, match="mixes 4 slices of 2 different orientations"):
+        load(tmp_path)
+
+
+def test_a_damaged_neighbour_may_be_a_slice(tmp_path: Path) -> None:
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    victim = sorted(tmp_path.iterdir())[3]
+    victim.write_bytes(victim.read_bytes()[:300])
+    with pytest.raises(BadInput, match=victim.name):
+        load(tmp_path)
+    victim.write_bytes(b"")
+    with pytest.raises(BadInput, match=victim.name):
+        load(tmp_path)
+
+
+def test_sources_without_a_series_say_what_they_hold(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is empty"):
+        load(tmp_path)
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(BadInput, match=r"a\.txt: is not DICOM"):
+        load(tmp_path)
+    write(tmp_path / "scout", slice_of(planes(1)[0], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]))
+    with pytest.raises(BadInput, match="holds no CT or MR series, but 1 × a localizer, 1 × not DICOM"):
+        load(tmp_path)
+
+
+def test_one_slice_is_no_volume(tmp_path: Path) -> None:
+    path = write(tmp_path / "one.dcm", slice_of(planes(1)[0]))
+    with pytest.raises(BadInput, match=r"one\.dcm: its series has 1 slice, expected at least 3\. Name the folder"):
+        load(path)
+
+
+def test_links_that_lead_round_in_circles_do_no_harm(tmp_path: Path) -> None:
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert len(load(tmp_path).files) == 24
