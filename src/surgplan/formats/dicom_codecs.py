@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +111,23 @@ def _by_gdcm(each: SliceHeader) -> NDArray[Any]:
     return pixels[0] if pixels.ndim == 3 else pixels
 
 
+@lru_cache(maxsize=1)
+def _stream(path: Path) -> bytes:
+    """All compressed frames of a file; kept, because the next frame comes from the same file."""
+    from pydicom import dcmread
+
+    stream: bytes = dcmread(str(path), specific_tags=["PixelData"]).PixelData
+    return stream
+
+
 def _write_bare(path: Path, each: SliceHeader) -> None:
     """A file that holds the compressed frame and what is needed to decode it."""
-    from pydicom import Dataset, dcmread
+    from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
     from pydicom.encaps import encapsulate, get_frame
     from pydicom.uid import UID
 
-    stream = dcmread(str(each.path), specific_tags=["PixelData"]).PixelData
-    frame = get_frame(stream, each.frame, number_of_frames=each.frames)
+    frame = get_frame(_stream(each.path), each.frame, number_of_frames=each.frames)
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = UID(each.transfer_syntax)
     meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)

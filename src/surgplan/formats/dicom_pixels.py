@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from surgplan.errors import BadInput
 from surgplan.formats.dicom import SliceHeader
-from surgplan.formats.dicom_codecs import check_fragments, decoded_frame
+from surgplan.formats.dicom_codecs import check_fragments
+from surgplan.formats.dicom_decode import decode
 from surgplan.formats.dicom_elements import read_elements
 from surgplan.formats.limits import AGAIN, CODEC_RATIO, check_declared, check_image_size, check_memory
 from surgplan.formats.voxels import bytes_of, header_of, native
@@ -59,18 +60,25 @@ def read_slices(slices: Sequence[SliceHeader]) -> NDArray[Any]:
 
 
 def _filled(slices: Sequence[SliceHeader], volume: NDArray[Any]) -> NDArray[Any]:
-    """The volume with every slice in its place; reading and decoding release the interpreter, so threads help."""
+    """The volume with every slice in its place; reading releases the interpreter, so threads help."""
 
     def fill(number: int) -> None:
         each = slices[number]
         if each.is_plain and each.bits_allocated == 16 and volume.dtype == np.int16:
             _read_in_place(each, volume[number])
-        else:
+        elif each.pixels_length is not None:
             _into(volume[number], _stored(each), each)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for _ in pool.map(fill, range(len(slices))):
             pass
+    packed = [number for number, each in enumerate(slices) if each.pixels_length is None]
+    if packed:
+
+        def unpacked(at: int, raw: NDArray[Any]) -> None:
+            _into(volume[packed[at]], raw, slices[packed[at]])
+
+        decode([slices[number] for number in packed], unpacked)
     return volume
 
 
@@ -135,6 +143,9 @@ def _into(target: NDArray[Any], raw: NDArray[Any], each: SliceHeader) -> None:
         target[...] = raw * np.float64(each.slope) + each.intercept
     if outside is not None:
         target[outside] = AIR_HU
+    if each.lossy and each.padding is not None and each.modality == "CT":
+        # loss spreads the padding over its surroundings
+        np.maximum(target, AIR_HU, out=target)
 
 
 def _outside(raw: NDArray[Any], each: SliceHeader) -> NDArray[np.bool_] | None:
@@ -176,13 +187,7 @@ def _keep_stored_bits(raw: NDArray[Any], each: SliceHeader) -> NDArray[Any]:
 
 
 def _stored(each: SliceHeader) -> NDArray[Any]:
-    """(rows, columns) stored values of one slice or frame."""
-    if each.pixels_length is None:
-        raw = decoded_frame(each)
-        if raw.shape != (each.rows, each.columns):
-            found = f"decodes to {' × '.join(map(str, raw.shape[::-1]))} pixels"
-            raise BadInput(each.path, found, f"{each.columns} × {each.rows}", AGAIN)
-        return raw
+    """(rows, columns) stored values of one slice or frame that is not compressed."""
     raw = np.empty((each.rows, each.columns), _kind(each))
     if each.is_plain:
         _read_plain(each, bytes_of(raw))

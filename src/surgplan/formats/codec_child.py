@@ -1,0 +1,48 @@
+"""The process in which compressed pixels are decoded: `python -m surgplan.formats.codec_child`.
+
+It reads pickled slice headers from stdin and answers each on stdout with `ANSWER` and its bytes. Decoders are written in
+C and read hostile bytes: here they may crash, hang or take all memory without taking the program with them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import sys
+from struct import Struct
+from typing import Final
+
+import numpy as np
+
+from surgplan.errors import BadInput, SurgplanError
+from surgplan.formats.dicom_codecs import decoded_frame
+from surgplan.formats.limits import AGAIN
+
+ANSWER: Final = Struct("<B3sIIQ")
+"""Whether pixels follow, their numpy type, rows, columns, and how many bytes follow."""
+MOST_MEMORY = 3 << 30
+
+
+def main() -> None:
+    """Decode all slices that stdin names."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    answers = sys.stdout.buffer
+    for each in pickle.load(sys.stdin.buffer):
+        try:
+            raw = np.ascontiguousarray(decoded_frame(each))
+            if raw.ndim != 2 or raw.dtype.kind not in "iu":
+                raise BadInput(each.path, f"decodes to pixels of the shape {raw.shape}", "rows and columns", AGAIN)
+        except SurgplanError as error:
+            told = pickle.dumps(error)
+            answers.write(ANSWER.pack(0, b"", 0, 0, len(told)) + told)
+        except MemoryError:
+            told = pickle.dumps(BadInput(each.path, "takes more than 3 GiB to decode", "", AGAIN))
+            answers.write(ANSWER.pack(0, b"", 0, 0, len(told)) + told)
+        else:
+            answers.write(ANSWER.pack(1, raw.dtype.str.encode(), *raw.shape, raw.nbytes))
+            answers.write(raw.data)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
