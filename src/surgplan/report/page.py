@@ -3,107 +3,84 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from surgplan.findings import Finding, Level, worst
+from surgplan.report.pictures import Kind, Picture
+from surgplan.report.rows import fact_rows, parameter_rows, plan_rows, print_rows, structure_rows
+from surgplan.report.slices import outline_colors
 from surgplan.report.stage import ReportInput
 
 VERDICTS = {None: "ready", Level.NOTE: "ready", Level.WARN: "ready with warnings", Level.REFUSE: "rejected"}
 CLASSES = {"ready": "good", "ready with warnings": "fair", "rejected": "bad"}
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+"""Characters that show nothing or turn the text round: names with them would read as something else."""
 
 
-def page(
-    given: ReportInput, pictures: Mapping[str, bytes], captions: Mapping[str, str], findings: tuple[Finding, ...]
-) -> str:
+def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Finding]) -> str:
     """Fill the template. All text is escaped; pictures are embedded."""
     import jinja2
 
-    told = (*given.findings, *(("report", finding) for finding in findings))
+    told = sorted_findings([*given.findings, *(("report", finding) for finding in findings)])
     verdict = VERDICTS[worst(finding for _, finding in told)]
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=visible
     )
-    template = environment.from_string((Path(__file__).parent / "page.html.j2").read_text("utf-8"))
-    order = list(Level)
-    text: str = template.render(
-        given=given,
+    environment.filters["data_uri"] = data_uri
+    text: str = environment.from_string(TEMPLATE.read_text("utf-8")).render(
+        case=given.case,
+        recipe=given.recipe,
+        facts=fact_rows(given.facts),
         verdict=verdict,
         verdict_class=CLASSES[verdict],
-        reasons=[finding for _, finding in told if finding.level is not Level.NOTE],
-        findings=sorted(told, key=lambda pair: -order.index(pair[1].level)),
-        figures=_figures(pictures, captions),
-        structures=_structures(given),
-        print=_print(given),
-        points=_points(given),
-        trajectories=given.plan.trajectories if given.plan else (),
-        transforms=given.plan.transforms if given.plan else (),
+        grave=[(stage, finding) for stage, finding in told if finding.level is not Level.NOTE],
+        notes=[(stage, finding) for stage, finding in told if finding.level is Level.NOTE],
+        structures=structure_rows(given),
+        pictures=_by_kind(pictures),
+        outlines=_outlines(given),
+        single=len({picture.structure for picture in pictures if picture.structure}),
+        print=print_rows(given.plate),
+        plan=plan_rows(given.plan),
+        stages={name: parameter_rows(parameters) for name, parameters in given.stages.items()},
+        files=given.files,
+        versions=given.versions,
     )
     return text
 
 
-def _figures(pictures: Mapping[str, bytes], captions: Mapping[str, str]) -> list[dict[str, str]]:
+def sorted_findings(told: Iterable[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
+    """The gravest first, otherwise in the order in which they were found."""
+    order = list(Level)
+    return sorted(told, key=lambda pair: -order.index(pair[1].level))
+
+
+def visible(value: Any) -> Any:
+    """Text in which characters that show nothing are named; everything else as it is."""
+    if not isinstance(value, str) or not UNSEEN.search(value):
+        return value
+    return UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(value))
+
+
+def data_uri(picture: Picture) -> str:
+    """The picture as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")
+
+
+def _by_kind(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:
+    return {str(kind): [picture for picture in pictures if picture.kind is kind] for kind in Kind}
+
+
+def _outlines(given: ReportInput) -> list[tuple[str, str]]:
+    """Each structure's name with the colour of its outline in the slices."""
+    labels = [surface.label for surface in given.surfaces]
     return [
-        {
-            "name": name,
-            "caption": captions.get(name, name),
-            "source": "data:image/png;base64," + base64.b64encode(picture).decode("ascii"),
-            "kind": "slice" if name.removesuffix(".png").endswith(("axial", "coronal", "sagittal")) else "view",
-        }
-        for name, picture in pictures.items()
-    ]
-
-
-def _structures(given: ReportInput) -> list[dict[str, Any]]:
-    rows = []
-    for label, measures in zip(given.labels.labels, given.measures, strict=True):
-        shape = measures.topology
-        distances = measures.fidelity
-        rows.append(
-            {
-                "name": label.name,
-                "color": "#" + "".join(f"{channel:02x}" for channel in label.color),
-                "side": str(label.side) or "–",
-                "level": "–" if measures.level is None else f"{measures.level:.0f}",
-                "volume": f"{measures.volume_mm3 / 1000:.2f}",
-                "size": " × ".join(f"{length:.1f}" for length in measures.size_mm),
-                "triangles": f"{shape.triangles:,}",
-                "bodies": shape.bodies,
-                "sound": "yes" if shape.ok else "NO",
-                "contour_p95": f"{distances.to_contour.p95:.3f}",
-                "contour_max": f"{max(distances.to_contour.maximum, distances.from_contour.maximum):.3f}",
-                "scan_mean": f"{distances.to_scan.mean:.3f}" if distances.to_scan else "–",
-                "scan_p95": f"{distances.to_scan.p95:.3f}" if distances.to_scan else "–",
-                "volume_change": f"{100 * distances.volume_change:+.2f}",
-                "tolerance": f"{measures.tolerance_mm:g}",
-            }
-        )
-    return rows
-
-
-def _print(given: ReportInput) -> dict[str, str] | None:
-    if given.plate is None:
-        return None
-    size = given.plate.bounds[1] - given.plate.bounds[0]
-    return {
-        "printer": given.plate.printer,
-        "scale": f"{given.plate.scale:g}",
-        "size": " × ".join(f"{length:.1f}" for length in size),
-    }
-
-
-def _points(given: ReportInput) -> list[dict[str, str]]:
-    if given.plan is None:
-        return []
-    return [
-        {
-            "name": point.name,
-            "kind": "landmark" if point in tuple(given.plan.landmarks) else "fiducial",
-            "place": ", ".join(f"{value:.2f}" for value in np.round(point.position, 2) + 0.0),
-            "description": point.description,
-        }
-        for point in given.plan.points
+        (label.name, "#{:02x}{:02x}{:02x}".format(*color))
+        for label, color in zip(labels, outline_colors(labels), strict=True)
     ]

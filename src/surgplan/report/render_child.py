@@ -1,112 +1,169 @@
-"""Runs in a process of its own: renders meshes to pictures. Reads and writes pickles of plain values."""
+"""Runs in a process of its own: draws meshes with VTK. Reads an order from stdin, writes bare RGB pixels to stdout."""
 
 from __future__ import annotations
 
-import pickle
+import json
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-Mesh = tuple[str, str, tuple[int, int, int], Any, Any]
+Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32]]
 
-VIEWS = {
-    "front": ((0, -1, 0), (0, 0, 1), "R", "L", "S", "I", "from the front"),
-    "left": ((1, 0, 0), (0, 0, 1), "A", "P", "S", "I", "from the patient's left"),
-    "above": ((0, 0, 1), (0, -1, 0), "L", "R", "A", "P", "from above"),
-}
-"""Name → where the camera stands (LPS), what is up, letters at left, right, top and bottom edge, caption."""
+LIGHTS = (((-0.6, 0.7, 1.0), 0.85), ((0.5, -0.1, 1.0), 0.38))
+"""Where lights stand, seen from the camera (right, up, towards it), and how bright they are."""
 
-BACKGROUND = (0.97, 0.975, 0.98)
+BACKGROUND = (0.125, 0.145, 0.17)
+GHOST_OPACITY, GHOST_AMBIENT = 0.36, 0.3
+AMBIENT = 0.1
+POINT_COLOR, PATH_COLOR = (1.0, 0.85, 0.25), (0.25, 0.95, 1.0)
+SHADE_STRENGTH = 0.62
+SHADE_REACH = (0.012, 0.045)
+"""How far, as a share of the picture's width, something in front darkens what lies behind it."""
 
 
 def main() -> None:
-    """Render all that stdin asks for."""
-    meshes, width = pickle.load(sys.stdin.buffer)
-    stage = _Stage(meshes, width)
-    found = {}
-    together = ", ".join(name for name, *_ in meshes)
-    for view in VIEWS:
-        found[f"all-{view}.png"] = (stage.shot(view, None), f"{together}, {VIEWS[view][-1]}")
-    for number, (name, stem, *_) in enumerate(meshes if len(meshes) > 1 else ()):
-        found[f"{stem}-front.png"] = (stage.shot("front", number), f"{name}, from the front")
-    sys.stdout.buffer.write(pickle.dumps(found))
+    """Draw what stdin asks for."""
+    order, meshes = read_order(sys.stdin.buffer)
+    stage = _Stage(order, meshes)
+    for shot in order["shots"]:
+        sys.stdout.buffer.write(stage.drawn(shot).tobytes())
+    sys.stdout.buffer.flush()
+
+
+def read_order(stream: BinaryIO) -> tuple[dict[str, Any], list[Mesh]]:
+    """The order's header and its meshes: what is told of each, (n, 3) vertices in mm, (m, 3) triangles."""
+    order = json.loads(stream.readline())
+    meshes = []
+    for told in order["meshes"]:
+        vertices = np.frombuffer(stream.read(told["vertices"] * 12), "<f4").reshape(-1, 3)
+        triangles = np.frombuffer(stream.read(told["triangles"] * 12), "<i4").reshape(-1, 3)
+        meshes.append((told, vertices, triangles))
+    return order, meshes
 
 
 class _Stage:
     """One window and one renderer for all pictures."""
 
-    def __init__(self, meshes: list[Mesh], width: int) -> None:
-        import vtkmodules.vtkRenderingFreeType
+    def __init__(self, order: dict[str, Any], meshes: list[Mesh]) -> None:
         import vtkmodules.vtkRenderingOpenGL2  # noqa: F401
         from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
 
-        self.width, self.height = width, width * 3 // 4
+        self.wide, self.tall = order["size"]
         self.window = vtkRenderWindow()
         self.window.SetOffScreenRendering(1)
         self.window.SetMultiSamples(0)
-        self.window.SetSize(self.width, self.height)
+        self.window.SetSize(self.wide, self.tall)
         self.renderer = vtkRenderer()
         self.renderer.SetBackground(*BACKGROUND)
-        self.renderer.UseFXAAOn()
         self.window.AddRenderer(self.renderer)
-        self.actors = [_actor(mesh) for mesh in meshes]
-        self.bounds = [np.array([mesh[3].min(axis=0), mesh[3].max(axis=0)]) for mesh in meshes]
-        for actor in self.actors:
+        self.renderer.UseFXAAOn()
+        self.renderer.AutomaticLightCreationOff()
+        for place, brightness in LIGHTS:
+            self.renderer.AddLight(_light(place, brightness))
+        self.actors = [_mesh_actor(mesh) for mesh in meshes]
+        self.marks = _Marks(order["points"], order["paths"])
+        for actor in (*self.actors, *self.marks.actors):
             self.renderer.AddActor(actor)
 
-    def shot(self, view: str, only: int | None) -> bytes:
-        """A PNG of all meshes, the first one seen through when it hides others, or of one alone."""
+    def drawn(self, shot: dict[str, Any]) -> NDArray[np.uint8]:
+        """(height, width, 3) pixels."""
         for number, actor in enumerate(self.actors):
-            actor.SetVisibility(only is None or number == only)
-            ghost = only is None and number == 0 and len(self.actors) > 1
-            actor.GetProperty().SetOpacity(0.35 if ghost else 1.0)
-            if ghost:
-                actor.ForceTranslucentOn()
-            else:
-                actor.ForceTranslucentOff()
-        bounds = self.bounds if only is None else [self.bounds[only]]
-        scale = self._aim(view, np.min([b[0] for b in bounds], axis=0), np.max([b[1] for b in bounds], axis=0))
-        return _with_marks(self._pixels(), VIEWS[view], scale)
+            actor.SetVisibility(number in shot["shown"])
+            _see_through(actor, number in shot["ghosts"])
+        for actor in self.marks.actors:
+            actor.SetVisibility(shot["plan"])
+        self.marks.set_size(shot["mm_per_pixel"] * self.wide)
+        self._aim(shot)
+        self.window.Render()
+        near, far = self.renderer.GetActiveCamera().GetClippingRange()
+        depth = self._depth()
+        behind = _how_far_behind(depth * (far - near), depth >= 1, shot["mm_per_pixel"])
+        return np.asarray(np.clip(self._pixels() * (1 - SHADE_STRENGTH * behind[:, :, None]) + 0.5, 0, 255), np.uint8)
 
-    def _aim(self, view: str, low: Any, high: Any) -> float:
-        """Parallel projection that shows the whole box; mm for each pixel."""
-        eye, up = np.array(VIEWS[view][0], float), np.array(VIEWS[view][1], float)
-        right = np.cross(up, eye)
-        size, middle = high - low, (low + high) / 2
-        wide, tall = float(np.abs(right) @ size), float(np.abs(up) @ size)
-        half = 0.5 * max(tall / 0.82, wide / 0.86 * self.height / self.width)
+    def _aim(self, shot: dict[str, Any]) -> None:
+        eye, middle = np.array(shot["eye"], float), np.array(shot["middle"])
         camera = self.renderer.GetActiveCamera()
         camera.ParallelProjectionOn()
         camera.SetFocalPoint(*middle)
         camera.SetPosition(*(middle + eye * 1000))
-        camera.SetViewUp(*up)
-        camera.SetParallelScale(half)
+        camera.SetViewUp(*shot["up"])
+        camera.SetParallelScale(shot["mm_per_pixel"] * self.tall / 2)
         self.renderer.ResetCameraClippingRange()
-        return 2 * half / self.height
 
-    def _pixels(self) -> Any:
+    def _pixels(self) -> NDArray[np.uint8]:
+        """(height, width, 3) colours, top row first."""
         from vtkmodules.util.numpy_support import vtk_to_numpy
-        from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
+        from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 
-        self.window.Render()
-        grab = vtkWindowToImageFilter()
-        grab.SetInput(self.window)
-        grab.ReadFrontBufferOff()
-        grab.Update()
-        data = vtk_to_numpy(grab.GetOutput().GetPointData().GetScalars())
-        return data.reshape(self.height, self.width, -1)[::-1, :, :3]
+        found = vtkUnsignedCharArray()
+        self.window.GetPixelData(0, 0, self.wide - 1, self.tall - 1, 0, found, 0)
+        return np.asarray(vtk_to_numpy(found).reshape(self.tall, self.wide, 3)[::-1])
+
+    def _depth(self) -> NDArray[np.float32]:
+        """(height, width) from 0 (near) to 1 (nothing there), top row first; linear in parallel projection."""
+        from vtkmodules.util.numpy_support import vtk_to_numpy
+        from vtkmodules.vtkCommonCore import vtkFloatArray
+
+        found = vtkFloatArray()
+        self.window.GetZbufferData(0, 0, self.wide - 1, self.tall - 1, found)
+        return np.asarray(vtk_to_numpy(found).reshape(self.tall, self.wide)[::-1])
 
 
-def _actor(mesh: Mesh) -> Any:
+def _how_far_behind(
+    depth_mm: NDArray[np.float32], empty: NDArray[np.bool_], mm_per_pixel: float
+) -> NDArray[np.float32]:
+    """(height, width) from 0 to 1: how much a place lies behind its surroundings; 0 where it is `empty`.
+
+    It shows what lies in front of what, as ambient occlusion does, at a small part of its price.
+
+    Source: Luft, Colditz and Deussen, "Image enhancement by unsharp masking the depth buffer", ACM TOG 25(3), 2006.
+    """
+    if empty.all():
+        return np.zeros_like(depth_mm)
+    # the empty background must not count as far away: it would light up every edge
+    filled = np.where(empty, depth_mm[~empty].max(), depth_mm)
+    coarse = filled[::2, ::2]  # a mean over many pixels needs no finer ones
+    total = np.zeros_like(depth_mm)
+    for share in SHADE_REACH:
+        reach = max(1, round(share * coarse.shape[1]))
+        around = np.repeat(np.repeat(_blurred(coarse, reach), 2, axis=0), 2, axis=1)
+        behind = filled - around[: filled.shape[0], : filled.shape[1]]
+        total += np.clip(behind / (3.2 * reach * mm_per_pixel), 0, 1)
+    return np.where(empty, 0, total / len(SHADE_REACH))
+
+
+def _blurred(values: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
+    """Mean over squares of 2 `reach` + 1 pixels, twice: nearly a Gaussian."""
+    for _ in range(2):
+        for _ in range(2):  # along rows, then, turned, along columns
+            edge = np.pad(values, [(0, 0), (reach + 1, reach)], mode="edge")
+            total = np.cumsum(edge, axis=1, dtype=np.float64)
+            values = ((total[:, 2 * reach + 1 :] - total[:, : -2 * reach - 1]) / (2 * reach + 1)).T.astype(np.float32)
+    return values
+
+
+def _light(place: tuple[float, float, float], brightness: float) -> Any:
+    from vtkmodules.vtkRenderingCore import vtkLight
+
+    light = vtkLight()
+    light.SetLightTypeToCameraLight()
+    light.SetPosition(*place)
+    light.SetFocalPoint(0, 0, 0)
+    light.SetIntensity(brightness)
+    return light
+
+
+def _mesh_actor(mesh: Mesh) -> Any:
     from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
     from surgplan.surface.vtk_mesh import to_polydata
 
-    _, _, color, vertices, triangles = mesh
+    told, vertices, triangles = mesh
     normals = vtkPolyDataNormals()
-    normals.SetInputData(to_polydata(vertices, triangles))
+    normals.SetInputData(to_polydata(vertices.astype(np.float64), triangles))
     normals.SplittingOff()
     normals.ConsistencyOff()
     mapper = vtkPolyDataMapper()
@@ -114,30 +171,88 @@ def _actor(mesh: Mesh) -> Any:
     mapper.ScalarVisibilityOff()
     actor = vtkActor()
     actor.SetMapper(mapper)
-    look = actor.GetProperty()
-    look.SetColor(*(channel / 255 for channel in color))
-    look.SetAmbient(0.12)
-    look.SetDiffuse(0.85)
-    look.SetSpecular(0.12)
-    look.SetSpecularPower(20)
+    _paint(actor, tuple(channel / 255 for channel in told["color"]))
+    actor.GetProperty().SetBackfaceCulling(told["closed"])  # the inside of a solid is never seen
     return actor
 
 
-def _with_marks(pixels: Any, view: tuple[Any, ...], mm_per_pixel: float) -> bytes:
-    """Letters at the edges and a scale bar, drawn over the picture."""
-    import io
+def _paint(actor: Any, color: tuple[float, ...], ambient: float = AMBIENT) -> None:
+    look = actor.GetProperty()
+    look.SetColor(*color)
+    look.SetAmbient(ambient)
+    look.SetDiffuse(0.88)
+    look.SetSpecular(0.12)
+    look.SetSpecularPower(25)
 
-    from PIL import Image, ImageDraw
 
-    from surgplan.report.marks import draw_letters, draw_scale
+def _see_through(actor: Any, wanted: bool) -> None:
+    look = actor.GetProperty()
+    look.SetOpacity(GHOST_OPACITY if wanted else 1.0)
+    look.SetAmbient(GHOST_AMBIENT if wanted else AMBIENT)
+    if wanted:
+        actor.ForceTranslucentOn()
+    else:
+        actor.ForceTranslucentOff()
 
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    pen = ImageDraw.Draw(picture)
-    draw_letters(pen, picture.size, view[2:6], (60, 66, 75))
-    draw_scale(pen, picture.size, mm_per_pixel, (60, 66, 75))
-    file = io.BytesIO()
-    picture.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, "PNG", optimize=False)
-    return file.getvalue()
+
+class _Marks:
+    """Landmarks and markers as balls, trajectories as rods with a point at the target."""
+
+    def __init__(self, points: list[list[float]], paths: list[list[list[float]]]) -> None:
+        from vtkmodules.vtkFiltersSources import vtkConeSource, vtkSphereSource
+
+        self.balls = [vtkSphereSource() for _ in points]
+        for ball, place in zip(self.balls, points, strict=True):
+            ball.SetCenter(*place)
+            ball.SetThetaResolution(24)
+            ball.SetPhiResolution(16)
+        self.rods = [_rod(entry, target) for entry, target in paths]
+        self.tips = []
+        for entry, target in paths:
+            tip = vtkConeSource()
+            tip.SetDirection(*(np.array(target) - entry))
+            tip.SetResolution(24)
+            self.tips.append((tip, np.array(target), np.array(entry)))
+        self.actors = [_source_actor(ball, POINT_COLOR) for ball in self.balls]
+        self.actors += [_source_actor(source, PATH_COLOR) for source in (*self.rods, *(tip for tip, *_ in self.tips))]
+
+    def set_size(self, field_mm: float) -> None:
+        """Make marks as large as a picture of that width needs them."""
+        for ball in self.balls:
+            ball.SetRadius(0.009 * field_mm)
+        for rod in self.rods:
+            rod.SetRadius(0.0035 * field_mm)
+        for tip, target, entry in self.tips:
+            along = (target - entry) / np.linalg.norm(target - entry)
+            length = 0.03 * field_mm
+            tip.SetRadius(0.009 * field_mm)
+            tip.SetHeight(length)
+            tip.SetCenter(*(target - along * length / 2))
+
+
+def _rod(entry: list[float], target: list[float]) -> Any:
+    from vtkmodules.vtkFiltersCore import vtkTubeFilter
+    from vtkmodules.vtkFiltersSources import vtkLineSource
+
+    line = vtkLineSource()
+    line.SetPoint1(*entry)
+    line.SetPoint2(*target)
+    tube = vtkTubeFilter()
+    tube.SetInputConnection(line.GetOutputPort())
+    tube.SetNumberOfSides(16)
+    tube.CappingOn()
+    return tube
+
+
+def _source_actor(source: Any, color: tuple[float, float, float]) -> Any:
+    from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+
+    mapper = vtkPolyDataMapper()
+    mapper.SetInputConnection(source.GetOutputPort())
+    actor = vtkActor()
+    actor.SetMapper(mapper)
+    _paint(actor, color, ambient=0.35)
+    return actor
 
 
 if __name__ == "__main__":

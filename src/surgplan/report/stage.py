@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -17,12 +18,18 @@ from surgplan.navigation.stage import NavigationPlan
 from surgplan.params import Params
 from surgplan.surface.stage import SurfaceMeasures
 
+if TYPE_CHECKING:
+    from surgplan.report.pictures import Picture
+
 
 class ReportParams(Params):
     """How the report looks."""
 
     pictures: bool = Field(True, description="render pictures of the structures")
-    picture_width: int = Field(640, ge=200, le=4000, description="width of a rendered picture, in pixels")
+    picture_width: int = Field(800, ge=200, le=4000, description="width of a rendered picture, in pixels")
+    single_structures: int = Field(
+        12, ge=0, le=1000, description="so many structures, the first ones, get pictures and slices of their own"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,34 +65,32 @@ class Report:
 
 
 def make_report(given: ReportInput, params: ReportParams) -> Report:
-    """One self-contained page with rendered views, slices with outlines, numbers, findings and hashes."""
+    """One self-contained page with rendered views, slices with outlines, numbers, findings and hashes.
+
+    The same input gives the same bytes. Where pictures cannot be rendered, the page comes without them, with a finding.
+    """
     from surgplan.report.page import page
     from surgplan.report.slices import slice_pictures
 
-    pictures: dict[str, bytes] = {}
-    captions: dict[str, str] = {}
-    findings: tuple[Finding, ...] = ()
-    if params.pictures:
-        rendered, told, problem = _views(given, params.picture_width)
-        pictures |= rendered
-        captions |= told
-        if problem:
-            advice = "Install the system libraries that rendering needs: libegl1 libgl1, or libosmesa6 (`make setup`)"
-            findings = (Finding("pictures", Level.NOTE, problem, advice=advice),)
-    for name, (picture, caption) in slice_pictures(given.volume, given.surfaces).items():
-        pictures[name] = picture
-        captions[name] = caption
-    html = page(given, pictures, captions, findings)
-    return Report(html, pictures, findings)
+    with ThreadPoolExecutor(1) as beside:  # rendering is a process of its own: slices are drawn meanwhile
+        rendering = beside.submit(_views, given, params)
+        single = given.surfaces[: params.single_structures]
+        slices = tuple(slice_pictures(given.volume, given.labels, given.surfaces, len(single)))
+        views, findings = rendering.result()
+    pictures = (*views, *slices)
+    html = page(given, pictures, findings)
+    return Report(html, {picture.name: picture.png for picture in pictures}, findings)
 
 
-def _views(given: ReportInput, width: int) -> tuple[dict[str, bytes], dict[str, str], str]:
+def _views(given: ReportInput, params: ReportParams) -> tuple[tuple[Picture, ...], tuple[Finding, ...]]:
     """Rendered views, or the reason why there are none."""
     from surgplan.report.views import CannotRender, render_views
 
+    if not params.pictures:
+        return (), ()
+    closed = {number for number, measures in enumerate(given.measures) if measures.topology.ok}
     try:
-        rendered = render_views(given.surfaces, width)
+        return render_views(given.surfaces, given.plan, params.picture_width, params.single_structures, closed), ()
     except CannotRender as error:
-        return {}, {}, f"no rendered views: {error}"
-    pictures = {name: picture for name, (picture, _) in rendered.items()}
-    return pictures, {name: caption for name, (_, caption) in rendered.items()}, ""
+        advice = "Install the packages libegl1 and libgl1-mesa-dri (or `make setup`), then run `surgplan report`"
+        return (), (Finding("pictures", Level.NOTE, f"no rendered pictures: {error}", advice=advice),)

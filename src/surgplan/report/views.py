@@ -1,45 +1,243 @@
 """Rendered views of the structures, made off-screen by VTK in a child process.
 
-VTK ends the process when it finds no way to render; a child's end is only an error.
+VTK ends the process when it finds no way to render; a child's end is only an error. The parent decides what is seen
+from where, the child (`render_child.py`) only draws.
 """
 
 from __future__ import annotations
 
-import pickle
+import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
+from surgplan.navigation.stage import NavigationPlan
+from surgplan.report.cameras import VIEWS, Camera
+from surgplan.report.marks import draw_letters, draw_scale, draw_tags, png
+from surgplan.report.pictures import Kind, Picture
 
 TIME_LIMIT_S = 120.0
+HEIGHT_SHARE = 0.8
+ENVIRONMENT = {"VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow", "LIBGL_ALWAYS_SOFTWARE": "1"}
+"""VTK would look for an X server first, and crash where there is no libX11; without EGL it takes OSMesa by itself.
+Mesa draws in software, so that pictures do not depend on the graphics card."""
+
+TOGETHER_VIEWS, STRUCTURE_VIEWS, PLAN_VIEWS = (
+    ("front", "left", "right", "above"),
+    ("front", "left", "above"),
+    ("front", "left", "above"),
+)
 
 
 class CannotRender(RuntimeError):
     """This machine cannot render off-screen."""
 
 
-def render_views(surfaces: Sequence[Surface], width: int) -> dict[str, tuple[bytes, str]]:
-    """File name → (PNG, caption) of the structures from front, left and above, and of each one alone.
+@dataclass(frozen=True)
+class Shot:
+    """One picture to render: which surfaces (by number), which of them see-through, whether the plan is shown."""
+
+    name: str
+    kind: Kind
+    caption: str
+    camera: Camera
+    shown: tuple[int, ...]
+    ghosts: tuple[int, ...] = ()
+    structure: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the child needs to know."""
+        return {
+            "eye": self.camera.view.eye,
+            "up": self.camera.view.up,
+            "middle": self.camera.middle.tolist(),
+            "mm_per_pixel": self.camera.mm_per_pixel,
+            "shown": self.shown,
+            "ghosts": self.ghosts,
+            "plan": self.kind is Kind.PLAN,
+        }
+
+
+def planned_shots(
+    surfaces: Sequence[Surface], plan: NavigationPlan | None, size: tuple[int, int], single: int
+) -> list[Shot]:
+    """All structures together, the first `single` ones each alone, and the plan within all of them."""
+    there = [number for number, surface in enumerate(surfaces) if len(surface.triangles)]
+    if not there:
+        return []
+    boxes = {number: surfaces[number].bounds for number in there}
+    everything = _around(list(boxes.values()))
+    shots = [*_together(surfaces, boxes, everything, size)]
+    for number in there[:single] if len(there) > 1 else ():
+        label = surfaces[number].label
+        for name in STRUCTURE_VIEWS:
+            view = VIEWS[name]
+            camera = Camera.framing(view, boxes[number], size)
+            caption = f"{label.name}, {view.words}"
+            shots.append(
+                Shot(
+                    f"structure-{label.file_stem}-{name}.png",
+                    Kind.STRUCTURE,
+                    caption,
+                    camera,
+                    (number,),
+                    (),
+                    label.name,
+                )
+            )
+    if plan is not None and (len(plan.points) or plan.trajectories):
+        points, paths = plan_positions(plan)
+        everything = _around([everything, *(np.array([p, p]) for p in np.vstack([points, paths.reshape(-1, 3)]))])
+        for name in PLAN_VIEWS:
+            camera = Camera.framing(VIEWS[name], everything, size)
+            caption = f"plan, {VIEWS[name].words}: numbers as in the table, structures drawn see-through"
+            shots.append(Shot(f"plan-{name}.png", Kind.PLAN, caption, camera, tuple(there), tuple(there)))
+    return shots
+
+
+def _together(
+    surfaces: Sequence[Surface], boxes: dict[int, Array], everything: Array, size: tuple[int, int]
+) -> list[Shot]:
+    ghosts = tuple(number for number in boxes if _encloses_another(number, boxes))
+    names = ", ".join(surfaces[number].label.name for number in boxes)
+    seen_through = ", ".join(surfaces[number].label.name for number in ghosts)
+    tail = f"; {seen_through} drawn see-through" if ghosts else ""
+    return [
+        Shot(
+            f"all-{name}.png",
+            Kind.TOGETHER,
+            f"{names}, {VIEWS[name].words}{tail}",
+            Camera.framing(VIEWS[name], everything, size),
+            tuple(boxes),
+            ghosts,
+        )
+        for name in TOGETHER_VIEWS
+    ]
+
+
+def _encloses_another(number: int, boxes: dict[int, Array]) -> bool:
+    """Whether another structure's box lies within this one's: it would be hidden."""
+    low, high = boxes[number]
+    return any((low < box[0]).all() and (box[1] < high).all() for other, box in boxes.items() if other != number)
+
+
+def _around(boxes: Sequence[Array]) -> Array:
+    return np.array([np.min([box[0] for box in boxes], axis=0), np.max([box[1] for box in boxes], axis=0)])
+
+
+def plan_positions(plan: NavigationPlan) -> tuple[Array, Array]:
+    """(n, 3) landmarks then fiducials, and (m, 2, 3) entries and targets of the trajectories, LPS mm."""
+    paths = np.array([[path.entry, path.target] for path in plan.trajectories], dtype=np.float64)
+    return plan.points.positions, paths.reshape(-1, 2, 3)
+
+
+def render_views(
+    surfaces: Sequence[Surface],
+    plan: NavigationPlan | None,
+    width: int,
+    single: int,
+    closed: Collection[int] = (),
+) -> tuple[Picture, ...]:
+    """Pictures of the structures from several sides; `single` structures are also shown each alone.
+
+    `closed` are the numbers of surfaces that are closed solids: they are drawn twice as fast.
 
     Raises
     ------
     CannotRender
         The rendering process ended without pictures.
     """
-    meshes = [
-        (each.label.name, each.label.file_stem, each.label.color, each.vertices, each.triangles) for each in surfaces
-    ]
+    size = (width, round(width * HEIGHT_SHARE))
+    shots = planned_shots(surfaces, plan, size, single)
+    if not shots:
+        return ()
+    frames = _rendered(_order(surfaces, plan, shots, closed, size), len(shots), size)
+    return tuple(_finished(shot, frame, plan) for shot, frame in zip(shots, frames, strict=True))
+
+
+def _order(
+    surfaces: Sequence[Surface],
+    plan: NavigationPlan | None,
+    shots: Sequence[Shot],
+    closed: Collection[int],
+    size: tuple[int, int],
+) -> list[bytes]:
+    """What the child reads: one line of JSON, then the bare numbers of the meshes."""
+    points, paths = plan_positions(plan) if plan is not None else (np.empty((0, 3)), np.empty((0, 2, 3)))
+    header = {
+        "size": size,
+        "meshes": [
+            {
+                "color": each.label.color,
+                "closed": number in closed,
+                "vertices": len(each.vertices),
+                "triangles": len(each.triangles),
+            }
+            for number, each in enumerate(surfaces)
+        ],
+        "points": points.tolist(),
+        "paths": paths.tolist(),
+        "shots": [shot.as_dict() for shot in shots],
+    }
+    parts = [json.dumps(header).encode("ascii") + b"\n"]
+    for each in surfaces:
+        parts += [each.vertices.astype("<f4").tobytes(), each.triangles.astype("<i4").tobytes()]
+    return parts
+
+
+def _rendered(order: Sequence[bytes], count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(count, height, width, 3) pixels."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     command = [sys.executable, "-m", "surgplan.report.render_child"]
     try:
         done = subprocess.run(
-            command, input=pickle.dumps((meshes, width)), capture_output=True, timeout=TIME_LIMIT_S, check=False
+            command,
+            input=b"".join(order),
+            capture_output=True,
+            timeout=TIME_LIMIT_S,
+            check=False,
+            env={**environment, **ENVIRONMENT},
         )
-    except (subprocess.TimeoutExpired, OSError) as error:
-        raise CannotRender(f"rendering did not end: {type(error).__name__}") from None
-    try:
-        found: Any = pickle.loads(done.stdout)
-    except (pickle.UnpicklingError, EOFError, ValueError, IndexError):
-        raise CannotRender(f"VTK ended with code {done.returncode}") from None
-    return dict(found)
+    except subprocess.TimeoutExpired:
+        raise CannotRender(f"VTK did not end within {TIME_LIMIT_S:.0f} s") from None
+    except OSError as error:
+        raise CannotRender(f"no process could be started: {error.strerror}") from None
+    shape = (count, size[1], size[0], 3)
+    if done.returncode or len(done.stdout) != np.prod(shape):
+        raise CannotRender(_why(done.returncode, done.stderr.decode("utf-8", "replace")))
+    return np.frombuffer(done.stdout, np.uint8).reshape(shape)
+
+
+def _why(code: int, told: str) -> str:
+    if "EGL" in told or "OSMesa" in told:
+        return "VTK found neither EGL nor OSMesa"
+    if code < 0:
+        return f"VTK was ended by {signal.Signals(-code).name}"
+    last = told.strip().splitlines()[-1:]
+    return f"the drawing process ended with code {code}" + (f" ({last[0]})" if last else "")
+
+
+def _finished(shot: Shot, frame: NDArray[np.uint8], plan: NavigationPlan | None) -> Picture:
+    """Letters, scale bar and numbers drawn over the picture."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(frame)
+    pen = ImageDraw.Draw(picture)
+    if shot.kind is Kind.PLAN and plan is not None:
+        points, paths = plan_positions(plan)
+        tags = [str(number) for number in range(1, len(points) + 1)]
+        tags += [f"T{number}" for number in range(1, len(paths) + 1)]
+        draw_tags(pen, picture.size, shot.camera.project(np.vstack([points, paths[:, 0]])), tags)
+    draw_letters(pen, picture.size, shot.camera.view.letters)
+    draw_scale(pen, picture.size, shot.camera.mm_per_pixel)
+    data = png(picture, few_colors=shot.kind is not Kind.PLAN)
+    return Picture(shot.name, shot.kind, shot.caption, data, picture.size, shot.structure)
