@@ -49,7 +49,8 @@ def ingest_step(source: Path, params: IngestParams, target: Path) -> StepOutput[
 
     ingested = load_source(source, params)
     written = write_volume(target, ingested.volume)
-    return StepOutput(ingested, (written,), ingested.findings, {"facts": dict(ingested.facts)})
+    results = {"facts": dict(ingested.facts), "corrections": [dict(each) for each in ingested.corrections]}
+    return StepOutput(ingested, (written,), ingested.findings, results)
 
 
 def segment_step(volume: Volume, params: SegmentParams, target: Path) -> StepOutput[LabelMap]:

@@ -1,7 +1,7 @@
 """The process in which compressed pixels are decoded: `python -m surgplan.formats.codec_child`.
 
-It reads pickled slice headers from stdin and answers each on stdout with `ANSWER` and its bytes. Decoders are written in
-C and read hostile bytes: here they may crash, hang or take all memory without taking the program with them.
+It reads pickled slice headers from stdin and answers each on stdout with `ANSWER` and its bytes. Decoders are written
+in C and read hostile bytes: here they may crash, hang or take all memory without taking the program with them.
 """
 
 from __future__ import annotations
