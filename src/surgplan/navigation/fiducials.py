@@ -1,167 +1,212 @@
-"""Fiducial markers in the scan: small bright balls apart from bone, to sub-voxel centres."""
+"""Fiducial markers in a CT: small bright balls on the skin, to sub-voxel centres."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.findings import Finding, Level
 from surgplan.model.frames import Array
 from surgplan.model.points import Landmark, PointSet
 from surgplan.model.volume import Modality, Volume
+from surgplan.navigation.ball import BLUR_MM, fit_ball, voxels_near
+from surgplan.navigation.skin import Skin, find_skin
+from surgplan.navigation.spots import Spots, bright_spots
 from surgplan.navigation.stage import NavigationParams
 
-MARGIN_MM = 3.0
-"""What lies this far round a marker must be darker than it: markers stand alone."""
+WIDER = 1.3
+"""A bright marker's blur makes it look up to so many times wider at `marker_hu` than it is."""
 
-MOST_ELONGATED = 1.6
-"""Ratio of a marker's longest to its shortest axis, by its second moments; a ball has 1."""
+SPECK = 0.35
+"""Spots that at `marker_hu` have under this share of the smallest marker's diameter are noise: not even told."""
 
-SOLIDITY = (0.6, 1.5)
-"""Volume at half maximum over that of a ball of the same second moments; a ball has 1, a ring less."""
+MOST_SPOTS = 20_000
+"""More spots than any body has: noise, at some 0.2 ms each."""
 
-BRIGHTER_THAN_AROUND = 0.5
-"""Share of its own brightness by which a marker stands out of what surrounds it."""
+STAND_OFF_MM = 12.0
+"""Plasters and posts hold markers at most this far off the skin."""
+
+MOST_ELONGATED = 2.7
+"""Longest to shortest axis by second moments, before the fit: coarse voxels draw a ball of 5 mm out to 2.3."""
+
+MOST_MISFIT = 0.12
+"""Share of its own contrast by which a marker may differ from a ball: short cylinders and flat balls pass."""
+
+MOST_DRIFT_MM, MOST_BLUR_MM = 0.5, 1.5
+"""A fit that ends farther than this (and a third of a voxel) from the spot's own centroid, or needs more blur than
+scanners have, found something else."""
+
+SHELL_MM, AROUND_HU = (1.0, 2.5), 300.0
+"""Nine tenths of what lies so far round a marker are darker than this: skin, fat, air, but no bone."""
+
+SAME_SIZE_MM = 0.1
+"""Fitted diameters are compared with the limits no finer than this."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A bright body of a marker's size: centre (3,) LPS mm, diameter mm, and why it is none ("" when it is one)."""
+    """A bright spot of about a marker's size: where, how large, and why it is no marker ("" when it is one)."""
 
     centre: Array
     diameter_mm: float
-    reason: str
+    reason: str = ""
 
 
 def find_fiducials(
     volume: Volume, params: NavigationParams, taken: Container[str] = ()
 ) -> tuple[PointSet, tuple[Finding, ...]]:
-    """The fiducial markers of a CT, named F-1, F-2, … from superior to inferior, and what was found.
+    """The fiducial markers of a CT in LPS mm, and what was found.
 
-    Centres are the intensity-weighted means over each marker and its margin, background taken off: sub-voxel, and
-    unbiased for a symmetric marker and point spread (Bose and Amir, "Design of fiducials for accurate registration
-    using machine vision", IEEE PAMI 12(12), 1990). Candidates that are no markers are counted with the reason.
+    They are named F-1, F-2, … from superior to inferior, at one height (0.1 mm) from left to right; names in `taken`
+    are left out. Centre and diameter come from fitting a blurred ball (`ball.fit_ball`).
     """
     if volume.modality is not Modality.CT:
         note = Finding("fiducials", Level.NOTE, "not looked for: only a CT has the intensities to tell them")
         return PointSet(()), (note,)
-    candidates = [_examined(volume, box, params) for box in _bright_bodies(volume, params)]
-    good = [each for each in candidates if not each.reason]
-    findings = [_rejected(candidates)] if len(good) < len(candidates) else []
-    if 0 < len(good) < params.min_markers:
-        measured = f"{len(good)} found and left out"
-        advice = "Lower min_markers if they are real"
-        limit = f"at least {params.min_markers}"
-        findings.append(Finding("fiducials", Level.NOTE, measured, limit, advice, "the recipe"))
-        good = []
-    good.sort(key=lambda each: tuple(-round(value, 2) for value in each.centre[::-1]))
-    names = (name for name in (f"F-{number}" for number in range(1, 10_000)) if name not in taken)
-    points = PointSet(
-        Landmark(next(names), each.centre, description=f"fiducial marker, diameter {each.diameter_mm:.1f} mm")
-        for each in good
-    )
-    if good:
-        sizes = ", ".join(f"{each.diameter_mm:.1f}" for each in good)
-        findings.insert(0, Finding("fiducials", Level.NOTE, f"{len(good)} markers found, diameters {sizes} mm"))
-    return points, tuple(findings)
+    smallest, largest = params.marker_diameter_mm
+    spots = bright_spots(volume, params.marker_hu, _ball_mm3(SPECK * smallest), WIDER * largest)
+    if len(spots) > MOST_SPOTS:
+        measured = f"not looked for: {len(spots)} bright spots"
+        advice = "Raise navigation.marker_hu above the scan's noise"
+        return PointSet(()), (Finding("fiducials", Level.WARN, measured, f"at most {MOST_SPOTS}", advice),)
+    skin = find_skin(volume)
+    candidates = [_examined(volume, spots, n, skin, params) for n in range(len(spots))]
+    good = sorted((each for each in candidates if not each.reason), key=_rank)
+    findings = [*_told_found(good, params), *_told_rejected(candidates), *_told_skin(skin, good)]
+    if len(good) < params.min_markers:
+        return PointSet(()), tuple(findings)
+    names = (name for name in (f"F-{number}" for number in range(1, 100_000)) if name not in taken)
+    points = (Landmark(next(names), each.centre, description=_described(each)) for each in good)
+    return PointSet(points), tuple(findings)
 
 
-def _rejected(candidates: list[Candidate]) -> Finding:
-    counts: dict[str, int] = {}
-    for each in candidates:
-        if each.reason:
-            counts[each.reason] = counts.get(each.reason, 0) + 1
-    told = "; ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
-    return Finding("fiducials-rejected", Level.NOTE, f"bright bodies of a marker's size that are none: {told}")
+def _rank(candidate: Candidate) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in candidate.centre)
+    return -round(z, 1), -x, y
 
 
-def _bright_bodies(volume: Volume, params: NavigationParams) -> list[tuple[slice, ...]]:
-    """Boxes, (k, j, i) slices, of connected parts above `marker_hu` that are of a marker's size."""
-    import SimpleITK as sitk
-    from scipy import ndimage
-
-    bright = volume.array > params.marker_hu
-    if not bright.any():
-        return []
-    spots = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(bright.view(np.uint8)), True))
-    boxes = ndimage.find_objects(spots)
-    largest = params.marker_diameter_mm[1] * 1.3 / volume.grid.spacing[::-1] + 1
-    return [
-        box
-        for box in boxes
-        if all(part.stop - part.start <= most for part, most in zip(box, largest, strict=True)) and spots[box].size >= 8
-    ]
+def _described(candidate: Candidate) -> str:
+    return f"fiducial marker found in the scan, diameter {candidate.diameter_mm:.2f} mm"
 
 
-def _examined(volume: Volume, box: tuple[slice, ...], params: NavigationParams) -> Candidate:
-    start, patch = _surroundings(volume, box)
-    inner = patch[tuple(slice(part.start - at, part.stop - at) for part, at in zip(box, start, strict=True))]
-    peak = float(np.percentile(inner, 90))
-    ring = _outer(patch)
-    around = float(np.median(ring))
-    weights = np.clip(patch.astype(np.float64) - around, 0, None)
-    half = weights > (peak - around) / 2
-    # beyond the half maximum and its neighbours there is only noise
-    weights[~_grown(half, volume)] = 0
-    total = weights.sum()
-    index = np.indices(patch.shape).reshape(3, -1)[::-1]
-    flat = weights.ravel()
-    mean = (index @ flat) / total
-    moments = _moments(half, volume)
-    centre = volume.grid.lps_from_ijk.apply(mean + np.array(start)[::-1])
-    size = half.sum() * volume.grid.voxel_volume_mm3
-    diameter = float((6 * size / np.pi) ** (1 / 3))
-    return Candidate(centre, diameter, _why_none(diameter, moments, peak, around, ring, params))
+def _ball_mm3(diameter_mm: float) -> float:
+    return np.pi / 6 * diameter_mm**3
 
 
-def _moments(half: NDArray[np.bool_], volume: Volume) -> Array:
-    """(3,) second moments of the body at half maximum, mm², smallest first; of the voxels as boxes."""
-    spacing = volume.grid.spacing
-    places = np.argwhere(half)[:, ::-1] * spacing
-    spread = np.cov(places.T, bias=True) if len(places) > 1 else np.zeros((3, 3))
-    # a box of width h has the second moment h²/12 about its own centre
-    return np.maximum(np.linalg.eigvalsh(spread + np.diag(spacing**2) / 12), 1e-9)
+def _examined(volume: Volume, spots: Spots, n: int, skin: Skin, params: NavigationParams) -> Candidate:
+    """One spot measured: cheap tests first, the fit last."""
+    smallest, largest = params.marker_diameter_mm
+    centre, diameter = _estimate(volume, spots, n)
+    rough = Candidate(centre, diameter)
+    if diameter < smallest / WIDER or diameter > largest * WIDER:
+        return _no(rough, _wrong_size(params))
+    if reason := _misplaced(rough, skin, params):
+        return _no(rough, reason)
+    if _brightness_around(volume, rough) > AROUND_HU:
+        return _no(rough, "beside bone, metal or contrast medium")
+    if _elongation(volume, rough) > MOST_ELONGATED:
+        return _no(rough, "not shaped like a ball")
+    ball = fit_ball(volume, centre, diameter / 2)
+    if ball is None:
+        return _no(rough, "too indistinct to be measured")
+    drift = float(np.linalg.norm(ball.centre - centre)) - float(volume.grid.spacing.max()) / 3
+    if ball.misfit > MOST_MISFIT or drift > MOST_DRIFT_MM or ball.blur_mm > MOST_BLUR_MM:
+        return _no(rough, "not shaped like a ball")
+    fitted = Candidate(ball.centre, ball.diameter_mm)
+    if _cut(volume, fitted):
+        return _no(fitted, "cut by the scan's end")
+    if not smallest - SAME_SIZE_MM <= ball.diameter_mm <= largest + SAME_SIZE_MM:
+        return _no(fitted, _wrong_size(params))
+    return fitted
 
 
-def _why_none(
-    diameter: float, moments: Array, peak: float, around: float, ring: NDArray[Any], params: NavigationParams
-) -> str:
-    low, high = params.marker_diameter_mm
-    if not low <= diameter <= high:
-        return f"not {low:g} to {high:g} mm in diameter"
-    if np.sqrt(moments[-1] / max(moments[0], 1e-9)) > MOST_ELONGATED:
-        return "elongated"
-    if float(np.percentile(ring, 98)) > around + BRIGHTER_THAN_AROUND * (peak - around):
-        return "beside something as bright"
-    ball = 4 / 3 * np.pi * np.sqrt(5 * moments).prod()
-    if not SOLIDITY[0] <= np.pi / 6 * diameter**3 / ball <= SOLIDITY[1]:
-        return "no ball"
+def _no(candidate: Candidate, reason: str) -> Candidate:
+    return Candidate(candidate.centre, candidate.diameter_mm, reason)
+
+
+def _wrong_size(params: NavigationParams) -> str:
+    smallest, largest = params.marker_diameter_mm
+    return f"not {smallest:g} to {largest:g} mm in diameter"
+
+
+def _cut(volume: Volume, candidate: Candidate) -> bool:
+    """Whether a candidate and its blur reach beyond the scan's outermost voxel centres."""
+    reach = (candidate.diameter_mm / 2 + BLUR_MM) / volume.grid.spacing
+    middle = volume.grid.ijk_from_lps.apply(candidate.centre)
+    return bool((middle < reach).any() or (middle > np.array(volume.grid.size) - 1 - reach).any())
+
+
+def _estimate(volume: Volume, spots: Spots, n: int) -> tuple[Array, float]:
+    """Centre (3,) LPS mm and diameter of a spot, from the voxels in and beside its box above half of its brightness."""
+    low, high = np.maximum(spots.low[n] - 1, 0), np.minimum(spots.high[n] + 1, volume.grid.size)
+    box = volume.array[low[2] : high[2], low[1] : high[1], low[0] : high[0]].astype(np.float64)
+    above = np.clip(box - box.max() / 2, 0, None)
+    index = np.argwhere(above > 0)[:, ::-1]
+    weights = above[above > 0]
+    middle = low + (weights @ index) / weights.sum()
+    size = weights.size * volume.grid.voxel_volume_mm3
+    return volume.grid.lps_from_ijk.apply(middle), float((6 * size / np.pi) ** (1 / 3))
+
+
+def _misplaced(candidate: Candidate, skin: Skin, params: NavigationParams) -> str:
+    """Why a candidate's place is no place for a marker, or ""."""
+    radius, grain = candidate.diameter_mm / 2, skin.grain_mm
+    seen = skin.outside.any()
+    if seen and not np.isfinite(skin.to_air_mm(candidate.centre, radius + params.skin_mm + grain)):
+        return f"more than {params.skin_mm:g} mm below the skin"
+    if not np.isfinite(skin.to_body_mm(candidate.centre, radius + STAND_OFF_MM + grain)):
+        return f"more than {STAND_OFF_MM:g} mm off the body"
     return ""
 
 
-def _surroundings(volume: Volume, box: tuple[slice, ...]) -> tuple[tuple[int, ...], NDArray[Any]]:
-    """The box with its margin, cut at the scan's border: first voxel (k, j, i) and the voxels."""
-    margin = np.ceil(MARGIN_MM / volume.grid.spacing[::-1]).astype(int) + 1
-    low = [max(0, part.start - more) for part, more in zip(box, margin, strict=True)]
-    high = [min(size, part.stop + more) for part, more, size in zip(box, margin, volume.grid.shape, strict=True)]
-    return tuple(low), volume.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+def _brightness_around(volume: Volume, candidate: Candidate) -> float:
+    """What nine tenths of the shell round a candidate do not reach, HU; infinite at the scan's border."""
+    radius = candidate.diameter_mm / 2
+    blurred = radius + float(np.linalg.norm(volume.grid.spacing)) / 2
+    index, away = voxels_near(volume.grid, candidate.centre, blurred + SHELL_MM[1])
+    shell = index[away > blurred + SHELL_MM[0]]
+    values = volume.array[shell[:, 2], shell[:, 1], shell[:, 0]]
+    return float(np.percentile(values, 90)) if values.size else float("inf")
 
 
-def _outer(patch: NDArray[Any]) -> NDArray[Any]:
-    """The voxels on the faces of a patch."""
-    shell = np.ones(patch.shape, dtype=bool)
-    shell[tuple(slice(1, -1) if size > 2 else slice(None) for size in patch.shape)] = False
-    return patch[shell] if shell.any() else patch.ravel()
+def _elongation(volume: Volume, candidate: Candidate) -> float:
+    """Longest to shortest axis of what is brighter than half of the candidate and lies near it."""
+    spacing = volume.grid.spacing
+    index, _ = voxels_near(volume.grid, candidate.centre, candidate.diameter_mm / 2 + 1.5 * float(spacing.max()))
+    values = volume.array[index[:, 2], index[:, 1], index[:, 0]].astype(np.float64)
+    weights = np.clip(values - values.max() / 2, 0, None)
+    offsets = (index - np.average(index, axis=0, weights=weights)) * spacing
+    # a voxel of width h has the second moment h²/12 about its own centre
+    moments = (offsets * weights[:, None]).T @ offsets / weights.sum() + np.diag(spacing**2) / 12
+    shortest, _, longest = np.linalg.eigvalsh(moments)
+    return float(np.sqrt(longest / shortest))
 
 
-def _grown(mask: NDArray[np.bool_], volume: Volume) -> NDArray[np.bool_]:
-    """The mask and its neighbours up to a millimetre away, one voxel at least."""
-    from scipy import ndimage
+def _told_found(good: Sequence[Candidate], params: NavigationParams) -> list[Finding]:
+    if not good:
+        return []
+    sizes = ", ".join(f"{each.diameter_mm:.2f}" for each in good)
+    if len(good) >= params.min_markers:
+        return [Finding("fiducials", Level.NOTE, f"found in the scan: {len(good)}, with diameters of {sizes} mm")]
+    places = "; ".join("[" + ", ".join(f"{value:.1f}" for value in each.centre) + "]" for each in good)
+    measured = f"{len(good)} found and left out, at {places} mm LPS, with diameters of {sizes} mm"
+    advice = "Lower navigation.min_markers if they are real"
+    return [Finding("fiducials", Level.NOTE, measured, f"at least {params.min_markers}", advice, "the recipe")]
 
-    steps = max(1, round(1.0 / float(volume.grid.spacing.min())))
-    grown: NDArray[np.bool_] = ndimage.binary_dilation(mask, structure=np.ones((3, 3, 3)), iterations=steps)
-    return grown
+
+def _told_rejected(candidates: Sequence[Candidate]) -> list[Finding]:
+    counts = Counter(each.reason for each in candidates if each.reason)
+    if not counts:
+        return []
+    told = "; ".join(f"{counts[reason]} {reason}" for reason in sorted(counts))
+    return [Finding("fiducials-rejected", Level.NOTE, f"bright spots that are no markers: {told}")]
+
+
+def _told_skin(skin: Skin, good: Sequence[Candidate]) -> list[Finding]:
+    if skin.outside.any() or not good:
+        return []
+    advice = "Look at each of them in the report: it may lie within the body"
+    return [Finding("fiducials-skin", Level.WARN, "the scan shows no air outside of the body", "", advice)]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from surgplan.errors import BadInput
-from surgplan.findings import Finding
-from surgplan.model.frames import LPS_FROM_RAS, Transform
+from surgplan.findings import Finding, Level
+from surgplan.model.frames import LPS, LPS_FROM_RAS, PRINT, Array, Transform, same_frame
 from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.volume import Volume
 from surgplan.params import Params
+
+INSIDE_MM = 1e-6
+"""A point on the outermost face of the scan's outermost voxel lies in the scan."""
 
 
 class NavigationParams(Params):
@@ -22,15 +25,32 @@ class NavigationParams(Params):
 
     fiducials: Literal["auto", "none"] = Field("auto", description="look for fiducial markers in the scan, or not")
     marker_diameter_mm: tuple[float, float] = Field((3.0, 9.0), description="smallest and largest marker, in mm")
-    marker_hu: float = Field(600.0, description="a marker is brighter than this at its centre, in HU")
-    min_markers: int = Field(3, ge=1, le=100, description="fewer markers than this are not told: likely false")
+    marker_hu: float = Field(600.0, ge=-500, le=3000, description="a marker is brighter than this, in HU")
+    skin_mm: float = Field(5.0, ge=0, le=500, description="how deep below the skin a marker may lie, in mm")
+    min_markers: int = Field(3, ge=1, le=100, description="fewer markers than this are left out: likely false")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        smallest, largest = self.marker_diameter_mm
+        if not 0.5 <= smallest <= largest <= 50:
+            raise ValueError(
+                f"marker_diameter_mm [{smallest:g}, {largest:g}] is not two lengths in order, 0.5 to 50 mm"
+            )
+        return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NavigationPlan:
     """Everything that the navigation bundle holds, in LPS mm.
 
     `transforms` carry between LPS, RAS, IJK and, when there is a print, PRINT; each knows its frames.
+
+    Raises
+    ------
+    FrameMismatch
+        A point or trajectory does not lie in LPS.
+    ValueError
+        A landmark and a fiducial have one name, or two transforms lead between the same frames.
     """
 
     landmarks: PointSet
@@ -39,6 +59,14 @@ class NavigationPlan:
     transforms: tuple[Transform, ...]
     frame_of_reference: str
     findings: tuple[Finding, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trajectories", tuple(self.trajectories))
+        object.__setattr__(self, "transforms", tuple(self.transforms))
+        same_frame(PointSet((), LPS), self.points, *self.trajectories)
+        pairs = [frozenset((each.fixed, each.moving)) for each in self.transforms]
+        if len(set(pairs)) != len(pairs):
+            raise ValueError("two transforms lead between the same frames")
 
     @property
     def points(self) -> PointSet:
@@ -55,30 +83,43 @@ def plan_navigation(
 ) -> NavigationPlan:
     """Check that landmarks and trajectories lie in the scan, find its fiducial markers, gather the transforms.
 
+    Parameters
+    ----------
+    volume:
+        The scan.
+    landmarks, trajectories:
+        In LPS mm.
+    params:
+        How to look for markers.
+    print_from_lps:
+        From LPS to the build plate, or None when nothing was prepared for printing.
+
     Raises
     ------
     BadInput
         A landmark, entry or target lies outside of the scan; the message tells how far.
+    FrameMismatch
+        Something does not lie in LPS, or the print's transform does not lead from there to the build plate.
     """
     from surgplan.navigation.fiducials import find_fiducials
 
+    same_frame(PointSet((), LPS), landmarks, *trajectories)
     for name, place in _named_places(landmarks, trajectories):
         _refuse_outside(volume, name, place)
+    fiducials, findings = PointSet(()), tuple[Finding, ...]()
     if params.fiducials == "auto":
-        taken = {point.name for point in landmarks}
-        fiducials, findings = find_fiducials(volume, params, taken)
-    else:
-        fiducials, findings = PointSet(()), ()
+        fiducials, findings = find_fiducials(volume, params, {point.name for point in landmarks})
     transforms = [LPS_FROM_RAS, volume.grid.lps_from_ijk]
-    transforms += [print_from_lps] if print_from_lps is not None else []
+    if print_from_lps is not None:
+        # composing with the identities of both frames is what checks them
+        transforms.append(Transform.identity(PRINT, PRINT) @ print_from_lps @ Transform.identity(LPS, LPS))
+    findings += tuple(_told_reference(volume))
     return NavigationPlan(
         landmarks, fiducials, tuple(trajectories), tuple(transforms), volume.frame_of_reference, findings
     )
 
 
-def _named_places(
-    landmarks: PointSet, trajectories: Iterable[Trajectory]
-) -> Iterable[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]]:
+def _named_places(landmarks: PointSet, trajectories: Sequence[Trajectory]) -> Iterator[tuple[str, Array]]:
     for point in landmarks:
         yield f"landmark {point.name}", point.position
     for path in trajectories:
@@ -86,11 +127,18 @@ def _named_places(
         yield f"target of {path.name}", path.target
 
 
-def _refuse_outside(volume: Volume, name: str, place: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
+def _refuse_outside(volume: Volume, name: str, place: Array) -> None:
     ijk = volume.grid.ijk_from_lps.apply(place)
     nearest = np.clip(ijk, -0.5, np.array(volume.grid.size) - 0.5)
-    away = float(np.linalg.norm(volume.grid.direction @ ((ijk - nearest) * volume.grid.spacing)))
-    if away > 1e-6:
+    away = float(np.linalg.norm((ijk - nearest) * volume.grid.spacing))
+    if away > INSIDE_MM:
         told = ", ".join(f"{value:.1f}" for value in place)
         advice = "Check its frame (LPS or RAS) and that it belongs to this scan"
         raise BadInput(name, f"[{told}] mm LPS lies {away:.1f} mm outside of the scan", "inside", advice)
+
+
+def _told_reference(volume: Volume) -> Iterator[Finding]:
+    if not volume.frame_of_reference:
+        measured = "the scan has no Frame of Reference UID: nothing ties these positions to it but the file names"
+        advice = "Give the DICOM series instead of a converted file, if there is one"
+        yield Finding("frame-of-reference", Level.NOTE, measured, advice=advice, source="DICOM PS3.3 C.7.4.1")
