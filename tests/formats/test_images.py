@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from surgplan.errors import BadInput, SurgplanError
 from surgplan.findings import Level
 from surgplan.formats.images import read_image, read_volume, write_volume
+from surgplan.formats.nifti import V1, V2
 from surgplan.model.volume import Grid, Modality, Volume
 
 NAMES = ("scan.nrrd", "scan.nhdr", "scan.mha", "scan.mhd", "scan.nii", "scan.nii.gz")
@@ -86,6 +87,41 @@ def test_nifti_intensities_are_scaled_in_either_byte_order(
     np.testing.assert_array_equal(volume.array, stored * slope + inter)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_fields_lie_where_nibabel_says(version: int) -> None:
+    """Offsets of both versions, from the tables of nifti1.h and nifti2.h, written down independently."""
+    layout = {1: V1, 2: V2}[version]
+    offsets = {name: layout.fields[name][1] for name in layout.names}
+    first = {
+        "bitpix": 72,
+        "pixdim": 76,
+        "vox_offset": 108,
+        "qform_code": 252,
+        "quatern": 256,
+        "srow": 280,
+        "magic": 344,
+    }
+    second = {
+        "bitpix": 14,
+        "pixdim": 104,
+        "vox_offset": 168,
+        "qform_code": 344,
+        "quatern": 352,
+        "srow": 400,
+        "magic": 4,
+    }
+    assert first.items() <= offsets.items() if version == 1 else second.items() <= offsets.items()
+
+
+def test_voxel_sizes_that_contradict_the_sform_are_told_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scan.nii"
+    path.write_bytes(nifti(STORED, sform=SFORM * [1.02, 1, 1, 1]))
+    assert [finding.check for finding in read_image(path)[1]] == ["placement"]
+    path.write_bytes(nifti(STORED, sform=SFORM * [2, 1, 1, 1]))
+    with pytest.raises(BadInput, match="its sform has voxels of 4 × 2 × 3 mm, its pixdim of 2 × 2 × 3 mm"):
+        read_image(path)
+
+
 def nifti(
     stored: np.ndarray,
     order: str = "<",
@@ -94,6 +130,7 @@ def nifti(
     units: int = 2,
     sform: np.ndarray | None = None,
     qoffset: tuple[float, float, float] | None = None,
+    steps: tuple[float, float, float] = (2, 2, 3),
     dims: tuple[int, ...] | None = None,
 ) -> bytes:
     """A NIfTI-1 file by hand, from the offsets of nifti1.h."""
@@ -102,7 +139,7 @@ def nifti(
     struct.pack_into(f"{order}i", header, 0, 348)
     struct.pack_into(f"{order}8h", header, 40, *dims[:8])
     struct.pack_into(f"{order}2h", header, 70, 4, 16)
-    struct.pack_into(f"{order}8f", header, 76, 1, 2, 2, 3, 0, 0, 0, 0)
+    struct.pack_into(f"{order}4f", header, 76, 1, *steps)
     struct.pack_into(f"{order}3f", header, 108, 352, slope, inter)
     header[123] = units
     if qoffset is not None:
@@ -169,7 +206,7 @@ def test_sheared_axes_are_refused_with_their_angle(tmp_path: Path) -> None:
     sheared = SFORM.copy()
     sheared[1, 2] = 3 * np.tan(np.radians(18.5))
     path = tmp_path / "scan.nii"
-    path.write_bytes(nifti(STORED, sform=sheared))
+    path.write_bytes(nifti(STORED, sform=sheared, steps=(2, 2, 3 / np.cos(np.radians(18.5)))))
     with pytest.raises(BadInput, match=r"its axes stand at 71\.50°, expected 90°"):
         read_image(path)
 

@@ -139,6 +139,17 @@ def test_slices_of_mixed_orientation_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_stray_slice_of_the_same_series_is_not_dropped_in_silence(tmp_path: Path) -> None:
+    """An end slice with another pixel size leaves no gap: nobody else would notice."""
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    stray = write(tmp_path / "last.dcm", slice_of(planes(1)[0], (-20, -30, 48.0), PixelSpacing=[0.8, 0.9]))
+    with pytest.raises(BadInput, match=rf"{stray.name}: 1 slice differs from the other 24 .* in pixel size"):
+        load(tmp_path)
+    found = load(tmp_path, series="1")
+    assert found.volume.grid.size[2] == 24
+    assert "left out" in next(finding.measured for finding in found.findings if finding.check == "strays")
+
+
 def test_a_damaged_neighbour_may_be_a_slice(tmp_path: Path) -> None:
     write_series(tmp_path, planes(), np.arange(24) * 2.0)
     victim = sorted(tmp_path.iterdir())[3]

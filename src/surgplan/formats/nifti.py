@@ -19,7 +19,7 @@ from surgplan.formats.voxels import Block, StoredImage, header_of, read_block
 from surgplan.model.frames import Array
 
 FIELDS = [
-    *("dim", "datatype", "pixdim", "vox_offset", "scl_slope", "scl_inter", "xyzt_units", "intent_code"),
+    *("dim", "datatype", "bitpix", "pixdim", "vox_offset", "scl_slope", "scl_inter", "xyzt_units", "intent_code"),
     *("qform_code", "sform_code", "quatern", "qoffset", "srow", "magic"),
 ]
 
@@ -32,19 +32,23 @@ def _layout(size: int, formats: str, offsets: list[int]) -> np.dtype[Any]:
 
 V1 = _layout(
     348,
-    "(8,)i2 i2 (8,)f4 f4 f4 f4 u1 i2 i2 i2 (3,)f4 (3,)f4 (3,4)f4 S4",
-    [40, 70, 76, 108, 112, 116, 123, 68, 252, 254, 256, 268, 280, 344],
+    "(8,)i2 i2 i2 (8,)f4 f4 f4 f4 u1 i2 i2 i2 (3,)f4 (3,)f4 (3,4)f4 S4",
+    [40, 70, 72, 76, 108, 112, 116, 123, 68, 252, 254, 256, 268, 280, 344],
 )
 V2 = _layout(
     540,
-    "(8,)i8 i2 (8,)f8 i8 f8 f8 i4 i4 i4 i4 (3,)f8 (3,)f8 (3,4)f8 S8",
-    [16, 12, 104, 168, 176, 184, 500, 504, 344, 348, 352, 376, 400, 4],
+    "(8,)i8 i2 i2 (8,)f8 i8 f8 f8 i4 i4 i4 i4 (3,)f8 (3,)f8 (3,4)f8 S8",
+    [16, 12, 14, 104, 168, 176, 184, 500, 504, 344, 348, 352, 376, 400, 4],
 )
 TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 LABEL_INTENT = 1002
 FORMS_AGREE_MM = 0.1
 """How far sform and qform may place a voxel apart without a word: single precision gives a thousandth."""
+
+
+SIZES_AGREE, SIZES_MAY_DIFFER = 0.001, 0.05
+"""Shares by which sform and pixdim may differ in the size of a voxel without a word, and without a refusal."""
 
 
 def read_nifti(path: Path) -> StoredImage:
@@ -102,6 +106,8 @@ def _block(path: Path, header: Any, order: str) -> Block:
         count = int(np.prod(dims[3:]))
         raise BadInput(path, f"holds {count} volumes", "one", "Save the one that is meant as a file of its own")
     code = int(header["datatype"])
+    if code in TYPES and int(header["bitpix"]) != 8 * np.dtype(TYPES[code]).itemsize:
+        raise ValueError(f"its voxels are of type {code}, but of {int(header['bitpix'])} bits")
     if code not in TYPES:
         raise ValueError(f"voxels of NIfTI type {code} are not supported; Save it with whole or real numbers")
     with path.open("rb") as file:
@@ -127,6 +133,8 @@ def _affine(path: Path, header: Any, block: Block) -> tuple[Array, tuple[Finding
     if chosen is None:
         chosen = np.diag([*map(float, header["pixdim"][1:4]), 1.0])
         findings = (_unplaced(path),)
+    elif sform is not None and qform is None:
+        findings = _sizes_compared(path, sform, header)
     lps = np.diag([-scale, -scale, scale, 1.0]) @ chosen
     return lps, findings
 
@@ -178,6 +186,25 @@ def _compared(path: Path, sform: Array, qform: Array, scale: float, block: Block
         raise BadInput(path, found, f"at most half a voxel, {voxel / 2:.2f} mm", advice)
     told = f"sform and qform place a voxel up to {worst:.2f} mm apart; the sform is used"
     return (Finding("placement", Level.WARN, told, f"{FORMS_AGREE_MM} mm", advice, "nifti1.h, method 2 and 3"),)
+
+
+def _sizes_compared(path: Path, sform: Array, header: Any) -> tuple[Finding, ...]:
+    """Without a qform, the voxel sizes are the only thing that the sform can be checked against."""
+    steps = np.linalg.norm(sform[:3, :3], axis=0)
+    sizes = np.array(header["pixdim"][1:4], dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = float(np.abs(sizes / steps - 1).max())
+    if off <= SIZES_AGREE:
+        return ()
+    told = f"its sform has voxels of {_sizes(steps)} mm, its pixdim of {_sizes(sizes)} mm"
+    advice = "Find out which one is right: convert the scan again from DICOM"
+    if not off <= SIZES_MAY_DIFFER:
+        raise BadInput(path, told, f"sizes that agree within {SIZES_MAY_DIFFER:.0%}", advice)
+    return (Finding("placement", Level.WARN, f"{told}; the sform is used", f"{SIZES_AGREE:.1%}", advice, "nifti1.h"),)
+
+
+def _sizes(values: Array) -> str:
+    return " × ".join(f"{value:.4g}" for value in values)
 
 
 def _unplaced(path: Path) -> Finding:
