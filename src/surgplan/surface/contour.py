@@ -87,9 +87,13 @@ def distance_field(mask: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Fie
     """Signed distance to the mask's boundary, mm, smoothed by less than a voxel; its sign is the mask's."""
     import SimpleITK as sitk
 
-    image = sitk.GetImageFromArray(mask.astype(np.uint8))
-    image.SetSpacing(spacing.tolist())
-    distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=True, squaredDistance=False, useImageSpacing=True)
+    away = []
+    for there in (mask, ~mask):
+        image = sitk.GetImageFromArray(there.astype(np.uint8))
+        image.SetSpacing(spacing.tolist())
+        # how far each voxel outside lies from the nearest voxel inside, centre to centre
+        away.append(sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True))
+    distance = sitk.Maximum(away[1], 0.0) - sitk.Maximum(away[0], 0.0)
     smooth = sitk.DiscreteGaussian(distance, (0.7 * spacing).tolist(), 8, 0.01, True)
     field: Field = sitk.GetArrayFromImage(smooth).astype(np.float32)
     nearest = np.float32(NEAREST * spacing.min())

@@ -121,19 +121,42 @@ def compact(vertices: Array, triangles: Ints) -> Mesh:
 
 
 def oriented(vertices: Array, triangles: Ints, log: _Log) -> Mesh:
-    """Neighbours made to agree, and closed bodies made to face outward; cavities keep facing inward."""
-    import trimesh
-
+    """Neighbours made to agree, and closed bodies made to face outward; sound meshes with their cavities stay."""
     if faces_outward(vertices, triangles):
         return vertices, triangles
-    mesh = trimesh.Trimesh(vertices, triangles, process=False)
-    trimesh.repair.fix_winding(mesh)
-    trimesh.repair.fix_inversion(mesh, multibody=True)
-    faces = np.asarray(mesh.faces, dtype=np.int32)
-    turned = int((faces != triangles).any(axis=1).sum())
-    if turned:
-        log.note("orientation", f"{turned} triangles turned round", Level.WARN)
+    faces = np.where(_turned(triangles, len(vertices))[:, None], triangles[:, ::-1], triangles)
+    body = bodies(vertices, faces)
+    inward = body_volumes(vertices, faces, body) < 0
+    faces = np.where(inward[body][:, None], faces[:, ::-1], faces).astype(np.int32)
+    count = int((faces != triangles).any(axis=1).sum())
+    if count:
+        log.note("orientation", f"{count} triangles turned round", Level.WARN)
     return vertices, faces
+
+
+def _turned(triangles: Ints, vertices: int) -> NDArray[np.bool_]:
+    """(m,) which triangles must be turned so that neighbours agree, the first of each body staying as it is."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import breadth_first_order, connected_components
+
+    start = triangles.astype(np.int64).ravel()
+    end = np.roll(triangles, -1, axis=1).astype(np.int64).ravel()
+    key = np.minimum(start, end) * vertices + np.maximum(start, end)
+    order = np.argsort(key, kind="stable")
+    pairs = np.flatnonzero(key[order][1:] == key[order][:-1])
+    one, two = order[pairs], order[pairs + 1]
+    against = (start[one] == start[two]).astype(np.int8) + 1  # 2: both run the same way, so one must turn
+    count = len(triangles)
+    graph = coo_matrix((against, (one // 3, two // 3)), shape=(count, count)).tocsr()
+    graph = graph.maximum(graph.T)
+    turned = np.zeros(count, dtype=bool)
+    parts = connected_components(graph, directed=False)[1]
+    for first in np.unique(parts, return_index=True)[1]:
+        walk, came_from = breadth_first_order(graph, first, directed=False)
+        steps = np.asarray(graph[came_from[walk[1:]], walk[1:]]).ravel() == 2 if len(walk) > 1 else ()
+        for here, turn in zip(walk[1:], steps, strict=True):
+            turned[here] = turned[came_from[here]] ^ turn
+    return turned
 
 
 def _fixed_bodies(mesh: Mesh, params: RepairParams, log: _Log) -> Mesh:

@@ -49,11 +49,15 @@ def simplify(
         step *= max(0.3, 0.8 * tolerance_mm / far)
     else:
         result, far = surface, farthest(surface)
-    while max_triangles is not None and len(result.triangles) > max_triangles and step < MOST_COARSE_MM:
-        step *= 1.5
-        result = from_solid(solid.simplify(step), surface)
-        far = farthest(result)
-    return result, far
+    if max_triangles is None or len(result.triangles) <= max_triangles:
+        return result, far
+    coarse = as_solid(result)
+    while coarse.num_tri() > max_triangles and step < MOST_COARSE_MM:
+        step *= 1.4
+        # from the last result on: from the first one, large steps leave more triangles than small ones
+        coarse = coarse.simplify(step)
+    result = from_solid(coarse, surface)
+    return result, farthest(result)
 
 
 def as_solid(surface: Surface) -> Any:

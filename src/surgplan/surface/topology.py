@@ -92,8 +92,8 @@ class _Edges:
         self.count = len(first)
         self.watertight = bool((uses % 2 == 0).all())
         self.manifold = bool((uses <= 2).all())
-        paired = uses == 2
-        self.consistent = bool((forward[paired] == 1).all()) and bool((2 * forward[~paired] == uses[~paired]).all())
+        shared = uses > 1
+        self.consistent = bool((2 * forward[shared] == uses[shared]).all())
 
 
 def bodies(vertices: Array, triangles: Ints) -> Ints:

@@ -1,0 +1,174 @@
+"""Surfaces against analytic truth: distance, volume, topology; and against an independent program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from numpy.typing import NDArray
+
+from surgplan.errors import BadInput, EmptyLabel
+from surgplan.model.labels import Label, LabelMap
+from surgplan.model.surface import Surface
+from surgplan.surface.contour import contour
+from surgplan.surface.fidelity import distance_to, surface_samples
+from surgplan.surface.stage import SurfaceParams, make_surfaces
+from surgplan.surface.topology import topology
+from tests.surface.shapes import Distance, scan, shell, shell_volume, torus, torus_volume
+
+SPACINGS = {(0.7, 0.7, 1.0): (0.05, 0.12, 0.005), (0.5, 0.5, 2.0): (0.10, 0.25, 0.015)}
+"""Voxel size → allowed mean and 95th percentile of the distance, mm, and share of the volume: slices 2 mm apart leave
+more to guess."""
+
+BODIES = {"torus": (torus(), torus_volume(), 1, 1), "shell": (shell(), shell_volume(), 2, 0)}
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("name", BODIES)
+def test_the_surface_lies_where_the_body_ends(name: str, spacing: tuple[float, float, float]) -> None:
+    distance, volume_mm3, bodies, genus = BODIES[name]
+    volume, labels = scan(distance, spacing)
+    result = make_surfaces(volume, labels, SurfaceParams(tolerance_mm=0.1))
+    surface, measures = result.surfaces[0], result.measures[0]
+    away = np.abs(distance(surface_samples(surface, 20_000)))
+    assert away.mean() <= SPACINGS[spacing][0]
+    assert np.percentile(away, 95) <= SPACINGS[spacing][1]
+    assert surface.volume_mm3 == pytest.approx(volume_mm3, rel=SPACINGS[spacing][2])
+    assert measures.topology.ok
+    assert (measures.topology.bodies, measures.topology.genus) == (bodies, genus)
+    assert max(measures.fidelity.to_contour.maximum, measures.fidelity.from_contour.maximum) <= 0.1
+    assert measures.fidelity.to_scan is not None
+    assert measures.fidelity.to_scan.mean < 0.05
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_an_independent_program_finds_it_watertight(spacing: tuple[float, float, float]) -> None:
+    volume, labels = scan(torus(), spacing)
+    surface = make_surfaces(volume, labels, SurfaceParams()).surfaces[0]
+    mesh = trimesh.Trimesh(surface.vertices, surface.triangles, process=False)
+    assert mesh.is_watertight
+    assert mesh.is_winding_consistent
+    assert mesh.is_volume
+    assert mesh.volume == pytest.approx(surface.volume_mm3)
+
+
+def test_the_contour_separates_the_labels_voxels_from_all_others() -> None:
+    volume, labels = scan(torus(), (1.1, 0.9, 1.6))
+    surface = contour(volume, labels, labels.labels[0])
+    k, j, i = np.nonzero(labels.array)
+    inside = labels.grid.lps_from_ijk.apply(np.column_stack([i, j, k]))
+    outside = labels.grid.lps_from_ijk.apply(np.argwhere(labels.array == 0)[:, ::-1])
+    assert enclosed(surface, inside).all()
+    assert not enclosed(surface, outside).any()
+
+
+def enclosed(surface: Surface, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which points lie inside, by VTK."""
+    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkDoubleArray
+    from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance
+
+    from surgplan.surface.vtk_mesh import to_polydata
+
+    measure = vtkImplicitPolyDataDistance()
+    measure.SetInput(to_polydata(surface.vertices, surface.triangles, precise=True))
+    found = vtkDoubleArray()
+    measure.FunctionValue(numpy_to_vtk(np.ascontiguousarray(points), deep=True), found)
+    inside: NDArray[np.bool_] = vtk_to_numpy(found) < 0
+    return inside
+
+
+def test_a_body_that_the_scan_cuts_off_is_closed_there() -> None:
+    volume, labels = scan(torus(), (0.8, 0.8, 1.0), half_mm=18.0)
+    assert labels.array[:, 0].any(), "the test wants a body at the border"
+    result = make_surfaces(volume, labels, SurfaceParams())
+    assert result.measures[0].topology.watertight
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_a_mask_without_intensities_gets_a_smooth_surface(spacing: tuple[float, float, float]) -> None:
+    distance: Distance = torus()
+    _, labels = scan(distance, spacing)
+    bare = labels.with_level("body", None)
+    surface = make_surfaces(None, bare, SurfaceParams()).surfaces[0]
+    away = np.abs(distance(surface_samples(surface, 20_000)))
+    assert away.mean() < 0.35 * max(spacing)
+    assert surface.volume_mm3 == pytest.approx(torus_volume(), rel=0.06)
+
+
+def test_specks_are_dropped_and_told() -> None:
+    volume, labels = scan(torus(), (0.8, 0.8, 1.0))
+    voxels = labels.array.copy()
+    voxels[2, 2, 2] = voxels[-3, -3, -3] = 1
+    result = make_surfaces(volume, LabelMap(labels.grid, voxels, labels.labels), SurfaceParams(min_body_mm3=5))
+    assert result.measures[0].topology.bodies == 1
+    told = [finding for finding in result.findings if finding.check == "specks"]
+    assert told
+    assert told[0].measured.startswith("2 bodies")
+
+
+def test_fewer_triangles_on_request_and_the_price_is_told() -> None:
+    volume, labels = scan(torus(), (0.7, 0.7, 1.0))
+    result = make_surfaces(volume, labels, SurfaceParams(tolerance_mm=0.05, max_triangles=1500))
+    assert result.measures[0].topology.triangles <= 1500
+    assert result.measures[0].topology.ok
+    assert [finding.check for finding in result.findings if finding.check == "tolerance"]
+
+
+def test_the_same_input_gives_the_same_mesh() -> None:
+    volume, labels = scan(shell(), (0.8, 0.8, 1.2))
+    one, two = (make_surfaces(volume, labels, SurfaceParams()).surfaces[0] for _ in range(2))
+    assert np.array_equal(one.vertices, two.vertices)
+    assert np.array_equal(one.triangles, two.triangles)
+
+
+def test_vertices_are_exact_in_float32() -> None:
+    volume, labels = scan(torus(), (0.8, 0.8, 1.2))
+    vertices = make_surfaces(volume, labels, SurfaceParams()).surfaces[0].vertices
+    assert np.array_equal(vertices, vertices.astype(np.float32))
+
+
+def test_an_empty_label_is_refused() -> None:
+    volume, labels = scan(torus(), (1.0, 1.0, 2.0))
+    both = LabelMap(labels.grid, labels.array, (*labels.labels, Label(2, "nothing")))
+    with pytest.raises(EmptyLabel, match="nothing"):
+        make_surfaces(volume, both, SurfaceParams())
+
+
+def test_labels_on_another_grid_are_refused() -> None:
+    volume, _ = scan(torus(), (1.0, 1.0, 2.0))
+    _, labels = scan(torus(), (1.0, 1.0, 1.9))
+    with pytest.raises(BadInput, match="grid"):
+        make_surfaces(volume, labels, SurfaceParams())
+
+
+def test_distances_between_surfaces_are_those_of_their_shapes() -> None:
+    ball = trimesh.creation.icosphere(subdivisions=5, radius=20)
+    surface = Surface(Label(1, "ball"), ball.vertices, ball.faces)
+    points = np.random.default_rng(3).normal(size=(500, 3)) * 15
+    expected = np.abs(np.linalg.norm(points, axis=1) - 20)
+    assert distance_to(points, surface) == pytest.approx(expected, abs=0.02)
+
+
+def test_samples_are_spread_by_area() -> None:
+    box = trimesh.creation.box((10, 20, 40))
+    samples = surface_samples(Surface(Label(1, "box"), box.vertices, box.faces), 20_000)
+    share = np.isclose(np.abs(samples[:, 0]), 5).mean()
+    assert share == pytest.approx(2 * 20 * 40 / box.area, abs=0.02)
+
+
+@pytest.mark.parametrize(("folder", "level"), [("ct_pelvis_3mm/masks", None)])
+def test_real_masks_become_closed_solids(test_data: Path, folder: str, level: float | None) -> None:
+    from surgplan.formats.images import read_image
+
+    for name in ("hip_left", "femur_left", "sacrum"):
+        path = test_data / folder / f"{name}.nii.gz"
+        volume, _ = read_image(path)
+        labels = LabelMap(volume.grid, (volume.array > 0).astype(np.uint8), (Label(1, name, level=level),))
+        result = make_surfaces(None, labels, SurfaceParams())
+        told = topology(result.surfaces[0].vertices, result.surfaces[0].triangles)
+        assert told.ok, (name, told)
+        voxels = labels.array.sum() * labels.grid.voxel_volume_mm3
+        assert result.surfaces[0].volume_mm3 == pytest.approx(voxels, rel=0.08)
