@@ -75,7 +75,7 @@ def _measured(measures: SurfaceMeasures) -> dict[str, Any]:
     far = max(distances.to_contour.maximum, distances.from_contour.maximum)
     return {
         "level": NOTHING if measures.level is None else number(measures.level, 0),
-        "volume": number(measures.volume_mm3 / 1000, 2),
+        "volume": number(measures.volume_mm3 / 1000, 2 if measures.volume_mm3 >= 1000 else 3),
         "area": number(measures.area_mm2 / 100, 1),
         "size": lengths(measures.size_mm),
         "triangles": f"{shape.triangles:,}",

@@ -78,11 +78,17 @@ class _Placed:
         return outline(self.ijk, self.surface.triangles, axis, at)
 
     def middle(self, axis: int, count: int) -> int:
-        """The slice in the middle of the structure; where its box is hollow there, one that cuts it."""
+        """The slice in the middle of the structure; where its box is hollow there, the one that shows most of it."""
         at = int(np.clip(round(float(self.bounds[:, axis].mean())), 0, count - 1))
-        if not len(self.outline(axis, at)):
-            at = int(np.clip(round(float(np.median(self.used[:, axis]))), 0, count - 1))
-        return at
+        if len(self.outline(axis, at)):
+            return at
+        spread = np.quantile(self.used[:, axis], np.linspace(0.1, 0.9, 9), method="nearest")
+        others = np.clip(np.round(spread), 0, count - 1).astype(int).tolist()
+        return int(max(others, key=lambda other: _length(self.outline(axis, other))))
+
+
+def _length(segments: Array) -> float:
+    return float(np.linalg.norm(segments[:, 1] - segments[:, 0], axis=1).sum())
 
 
 def _of_structure(volume: Volume, labels: LabelMap, main: _Placed, placed: Sequence[_Placed]) -> Iterator[Picture]:

@@ -197,7 +197,7 @@ def _order(
 def _rendered(order: Sequence[bytes], count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     """(count, height, width, 3) pixels."""
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    command = [sys.executable, "-m", "surgplan.report.render_child"]
+    command = [sys.executable, "-P", "-m", "surgplan.report.render_child"]  # -P: nothing from the current folder
     try:
         done = subprocess.run(
             command,
