@@ -139,13 +139,24 @@ def test_slices_of_mixed_orientation_are_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_stray_slice_of_the_same_series_is_not_dropped_in_silence(tmp_path: Path) -> None:
-    """An end slice with another pixel size leaves no gap: nobody else would notice."""
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"PixelSpacing": [0.8, 0.9]}, "pixel size"),
+        ({"SeriesInstanceUID": "1.2.4"}, "series UID"),
+        ({"ImagePositionPatient": None}, "place"),
+        ({"ConvolutionKernel": "B70"}, "kernel"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "XXIAL"]}, "image type"),
+    ],
+)
+def test_a_stray_end_slice_is_not_dropped_in_silence(tmp_path: Path, tags: dict[str, object], words: str) -> None:
+    """A slice that was damaged at the stack's end leaves no gap: nobody else would notice."""
     write_series(tmp_path, planes(), np.arange(24) * 2.0)
-    stray = write(tmp_path / "last.dcm", slice_of(planes(1)[0], (-20, -30, 48.0), PixelSpacing=[0.8, 0.9]))
-    with pytest.raises(BadInput, match=rf"{stray.name}: 1 slice differs from the other 24 .* in pixel size"):
+    stray = write(tmp_path / "last.dcm", slice_of(planes(1)[0], (-20, -30, 48.0), **tags))
+    with pytest.raises(BadInput, match=rf"{stray.name}: 1 slice differs from the other 24 .* in {words}"):
         load(tmp_path)
-    found = load(tmp_path, series="1")
+    number = "1" if words != "series UID" else "1.2.3"
+    found = load(tmp_path, series=number)
     assert found.volume.grid.size[2] == 24
     assert "left out" in next(finding.measured for finding in found.findings if finding.check == "strays")
 

@@ -100,6 +100,7 @@ def _affine(fields: Mapping[str, str]) -> Array:
 
     directions = np.reshape(numbers(("TransformMatrix", "Rotation", "Orientation"), "1 0 0 0 1 0 0 0 1"), (3, 3)).T
     affine = np.eye(4)
-    affine[:3, :3] = directions * np.reshape(numbers(("ElementSpacing", "ElementSize"), "1 1 1"), 3)
+    with np.errstate(all="ignore"):  # what is not finite is told later
+        affine[:3, :3] = directions * np.reshape(numbers(("ElementSpacing", "ElementSize"), "1 1 1"), 3)
     affine[:3, 3] = numbers(("Offset", "Position", "Origin"), "0 0 0")
     return affine

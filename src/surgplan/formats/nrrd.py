@@ -158,7 +158,8 @@ def _affine(path: Path, header: Header) -> tuple[Array, tuple[Finding, ...]]:
     affine = np.eye(4)
     affine[:3, :3] = np.array(vectors).T
     affine[:3, 3] = origin
-    affine[:3] *= np.array(signs)[:, None] * _unit(fields)
+    with np.errstate(all="ignore"):  # what is not finite is told later
+        affine[:3] *= np.array(signs)[:, None] * _unit(fields)
     return affine, findings
 
 

@@ -11,6 +11,7 @@ from surgplan.findings import Finding, Level
 from surgplan.formats.dicom import DicomTree, SliceHeader
 from surgplan.ingest.geometry import FEWEST_SLICES
 from surgplan.ingest.series import Rules, Series, group
+from surgplan.ingest.strays import check_strays
 
 AS_GOOD = 0.75
 """A second series with at least this share of the best one's slices is as good: then the user has to choose."""
@@ -41,11 +42,8 @@ def choose(tree: DicomTree, wanted: str | None, source: Path, rules: Rules) -> t
     _refuse_broken_neighbours(tree, best)
     if best.trouble is not None:
         raise _mixed(best, series) or best.trouble
-    strays = _strays(best, series)
-    if strays and wanted is None:
-        found, advice = _told_strays(best, strays), f"Pass --series {best.number} if they do not belong to it"
-        raise BadInput(strays[0].first.path, found, "the same of all slices of a series", advice)
-    return best, (*_explained(best, series, left, tree, wanted), *_copies(best), *_left_out(best, strays))
+    told = check_strays(best, series, left, refuse=wanted is None)
+    return best, (*_explained(best, series, left, tree, wanted), *_copies(best), *told)
 
 
 def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
@@ -55,46 +53,6 @@ def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
         if skipped.broken and skipped.path.parent in folders:
             advice = "Copy it again, or move it away if it does not belong to the series"
             raise BadInput(skipped.path, skipped.reason, "a whole slice", advice)
-
-
-def _strays(best: Series, series: Sequence[Series]) -> list[Series]:
-    """Slices that say to be of the chosen series and are like it, but are too few to be a volume of their own."""
-    own = best.first
-    same = (own.series_uid, own.image_type[:3], own.rows, own.columns)
-    return [
-        each
-        for each in series
-        if each is not best
-        and len(each.slices) < FEWEST_SLICES
-        and (each.first.series_uid, each.first.image_type[:3], each.first.rows, each.first.columns) == same
-    ]
-
-
-def _told_strays(best: Series, strays: Sequence[Series]) -> str:
-    count = sum(len(each.slices) for each in strays)
-    names = {
-        "orientation": "orientation",
-        "pixel_spacing": "pixel size",
-        "kernel": "kernel",
-        "echo_time": "echo time",
-        "temporal": "phase",
-        "frame_of_reference": "frame of reference",
-        "modality": "modality",
-    }
-    differs = [
-        word
-        for field, word in names.items()
-        if any(getattr(each.first, field) != getattr(best.first, field) for each in strays)
-    ]
-    slices = "1 slice differs" if count == 1 else f"{count} slices differ"
-    return f"{slices} from the other {len(best.slices)} of the series in {' and '.join(differs) or 'place'}"
-
-
-def _left_out(best: Series, strays: Sequence[Series]) -> tuple[Finding, ...]:
-    if not strays:
-        return ()
-    advice = "Check that no slice of the volume is missing"
-    return (Finding("strays", Level.WARN, f"{_told_strays(best, strays)}: left out", "none", advice),)
 
 
 def _mixed(best: Series, series: Sequence[Series]) -> BadInput | None:

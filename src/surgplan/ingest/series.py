@@ -14,6 +14,7 @@ from surgplan.ingest.geometry import FEWEST_SLICES, Layout, lay_out
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 NO_SCANS = frozenset(["SEG", "RTDOSE", "RTIMAGE", "PR", "DOC", "SM", "CR", "DX", "MG", "RF", "US", "IVUS", "OCT", "ES"])
 """Modalities whose images are no slices of a scan, or are no scan of a patient's inside (DICOM PS3.3 C.7.3.1.1.1)."""
+NO_PLACE, NO_SIZE = "an image that does not say where it lies", "an image that does not say how large its pixels are"
 SAME_DIRECTION = 2e-4
 """Direction cosines nearer than this are the same: they move no pixel of a 500 mm slice by more than 0.1 mm."""
 SAME_SPACING_MM = 1e-3
@@ -94,8 +95,8 @@ def why_no_slice(each: SliceHeader) -> str:
         "a Secondary Capture": each.sop_class.startswith(SECONDARY_CAPTURE),
         "a colour picture": each.samples != 1,
         f"an image of modality {each.modality}, no scan": each.modality in NO_SCANS,
-        "an image that does not say where it lies": each.position is None or each.orientation is None,
-        "an image that does not say how large its pixels are": not each.pixel_spacing or min(each.pixel_spacing) <= 0,
+        NO_PLACE: each.position is None or each.orientation is None,
+        NO_SIZE: not each.pixel_spacing or min(each.pixel_spacing) <= 0,
     }
     return next((reason for reason, so in reasons.items() if so), "")
 
