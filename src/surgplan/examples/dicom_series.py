@@ -72,7 +72,9 @@ def _template(name: str, grid: Grid, identity: str) -> Any:
     data.StudyTime = data.SeriesTime = data.AcquisitionTime = data.ContentTime = "120000"
     data.AccessionNumber = ""
     data.Modality = "CT"
-    data.BodyPartExamined, data.Laterality = BODY_PARTS[name]
+    data.BodyPartExamined, side = BODY_PARTS[name]
+    if side:
+        data.Laterality = side
     data.Manufacturer = "surgplan"
     data.ReferringPhysicianName = ""
     data.StudyDescription = f"Example {name}"

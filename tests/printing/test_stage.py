@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+
+from surgplan.errors import BadInput, WrongUsage
+from surgplan.findings import Level
+from surgplan.model.frames import LPS, PRINT, RAS
+from surgplan.model.labels import Label
+from surgplan.model.surface import Surface
+from surgplan.printing.printers import find_printer, printers
+from surgplan.printing.stage import PrintParams, prepare
+
+
+def box(
+    name: str = "bone", extents: tuple[float, float, float] = (40, 60, 80), at: tuple[float, ...] = (5, -9, 33)
+) -> Surface:
+    mesh = trimesh.creation.box(extents)
+    return Surface(Label(1, name), mesh.vertices + np.array(at), mesh.faces)
+
+
+def test_the_model_stands_on_the_plate_superior_up_and_centred() -> None:
+    plate = prepare([box()], PrintParams(), "case").plate
+    printer = find_printer("generic-fdm")
+    low, high = plate.bounds
+    assert low[2] == pytest.approx(0)
+    assert ((low + high) / 2)[:2] == pytest.approx(np.array(printer.build_volume_mm[:2]) / 2)
+    assert high - low == pytest.approx([40, 60, 80])
+    head = plate.print_from_lps.apply([0, 0, 73.0])
+    assert head[2] == pytest.approx(80)
+
+
+def test_left_stays_left() -> None:
+    plate = prepare([box()], PrintParams(scale=0.5), "case").plate
+    assert np.linalg.det(plate.print_from_lps.linear) == pytest.approx(0.125)
+    assert (plate.print_from_lps.fixed, plate.print_from_lps.moving) == (PRINT, LPS)
+
+
+def test_structures_keep_their_places_relative_to_each_other() -> None:
+    inner = box("tumour", (4, 4, 4), (8, -2, 40))
+    plate = prepare([box(), inner], PrintParams(scale=2.0), "case").plate
+    moved = [plate.print_from_lps @ each for each in plate.objects]
+    apart = moved[1].bounds.mean(axis=0) - moved[0].bounds.mean(axis=0)
+    assert apart == pytest.approx(2 * np.array([3, 7, 7]))
+
+
+def test_a_model_that_is_too_large_or_scaled_is_told() -> None:
+    result = prepare([box(extents=(300, 60, 80))], PrintParams(), "case")
+    assert [finding.check for finding in result.findings] == ["build-volume"]
+    assert "300.0 × 60.0 × 80.0 mm" in result.findings[0].measured
+    scaled = prepare([box(extents=(300, 60, 80))], PrintParams(scale=0.5), "case")
+    assert [(finding.check, finding.level) for finding in scaled.findings] == [("scale", Level.WARN)]
+
+
+def test_nothing_to_print_and_wrong_frames_are_refused() -> None:
+    with pytest.raises(BadInput, match="no surface"):
+        prepare([], PrintParams(), "case")
+    ras = Surface(Label(1, "bone"), box().vertices, box().triangles, RAS)
+    with pytest.raises(BadInput, match="LPS"):
+        prepare([ras], PrintParams(), "case")
+
+
+def test_an_unknown_printer_names_the_nearest() -> None:
+    with pytest.raises(WrongUsage, match="Did you mean `sla-desktop`"):
+        prepare([box()], PrintParams(printer="sla-destkop"), "case")
+
+
+def test_every_profile_has_sources() -> None:
+    assert len(printers()) >= 4
+    for printer in printers().values():
+        assert printer.source
+        assert min(printer.build_volume_mm) > 0
+
+
+def test_a_labs_own_profile_hides_a_shipped_one(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path / "surgplan" / "printers"
+    folder.mkdir(parents=True)
+    (folder / "generic-fdm.toml").write_text("build_volume_mm = [100.0, 100.0, 100.0]\nlayer_mm = 0.1\n")
+    (folder / "broken.toml").write_text("build_volume_mm = [100.0, 100.0]\nlayer_mm = 0.1\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(WrongUsage, match=r"broken\.toml.*build_volume_mm"):
+        printers()
+    (folder / "broken.toml").unlink()
+    assert find_printer("generic-fdm").build_volume_mm == (100.0, 100.0, 100.0)
