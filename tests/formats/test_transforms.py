@@ -66,7 +66,7 @@ def test_resampling_with_the_file_brings_an_image_to_the_fixed_frame(tmp_path: P
 
 
 def test_a_file_of_ours_names_its_frames(tmp_path: Path) -> None:
-    tracker = Frame("optical tracker", "serial 7\nsecond line")
+    tracker = Frame("optical tracker", "Gerät 7: \\n")
     transform = Transform(tracker, LPS, TURNED)
     path = tmp_path / transform_file(transform)
     assert path.name == "optical_tracker_from_lps.tfm"

@@ -1,55 +1,107 @@
-"""The navigation bundle: one truth, written in the formats that navigation systems and 3D Slicer read."""
+"""The navigation bundle: one plan, written in the formats that 3D Slicer and navigation systems read.
+
+`landmarks.*` hold what the case file names (targets, anatomy), `fiducials.*` the markers found in the scan: two lists,
+because a registration pairs markers alone, and a target among them would be matched as one. `plan.json` holds all of
+it with frames, unit and the scan's Frame of Reference UID; `docs/frames.md` documents it.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from surgplan.errors import BadInput
+import numpy as np
+
+from surgplan.errors import BadInput, SurgplanError, blaming
 from surgplan.formats.atomic import Written, write_text
-from surgplan.formats.markups import write_fcsv, write_mrk_json
-from surgplan.formats.transforms import transform_file, write_tfm
-from surgplan.model.points import Landmark
+from surgplan.formats.markups import read_points, write_fcsv, write_mrk_json
+from surgplan.formats.transforms import read_tfm, transform_file, transform_name, write_tfm
+from surgplan.model.frames import LPS, Frame, Transform
+from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.navigation.stage import NavigationPlan
+
+FORMAT, VERSION = "surgplan-navigation", 1
+LARGEST_FILE = 64 << 20
+SAME_MM = 0.01
+"""No point of the bundle differs more than this between its files (they agree far better)."""
+
+CONVENTION = (
+    "Positions are columns (x, y, z, 1) in mm, in IJK voxel indices: position in `fixed` = matrix · position in "
+    "`moving`. The .tfm files hold the inverse of their matrix, as ITK and 3D Slicer expect."
+)
+BUG = "Report this as a bug"
 
 
 def write_navigation(folder: Path, plan: NavigationPlan) -> tuple[Written, ...]:
-    """Landmarks and fiducials as `.mrk.json` and `.fcsv`, all of the plan as JSON, each transform as `.tfm`."""
-    written = [
-        write_mrk_json(folder / "landmarks.mrk.json", plan.points),
-        write_fcsv(folder / "landmarks.fcsv", plan.points),
-        _write_plan(folder / "plan.json", plan),
-    ]
-    written += [write_tfm(folder / transform_file(each), each) for each in plan.transforms]
+    """Write landmarks, fiducials, the plan as JSON and each transform; read all of it back and compare.
+
+    Raises
+    ------
+    BadInput
+        A name does not fit into a format, or the files do not agree.
+    OutOfResources, WrongUsage
+        The disk is full; the folder cannot be written to.
+    """
+    written = []
+    for name, points in (("landmarks", plan.landmarks), ("fiducials", plan.fiducials)):
+        written.append(write_mrk_json(folder / f"{name}.mrk.json", points))
+        written.append(write_fcsv(folder / f"{name}.fcsv", points))
+    written.append(_write_plan(folder / "plan.json", plan))
+    names = [transform_file(each) for each in plan.transforms]
+    if len(set(names)) != len(names):
+        raise BadInput(folder, f"two transforms would be written to {max(names, key=names.count)}", advice=BUG)
+    written += [write_tfm(folder / name, each) for name, each in zip(names, plan.transforms, strict=True)]
+    check_navigation(folder)
     return tuple(written)
 
 
+def check_navigation(folder: Path) -> NavigationPlan:
+    """The plan of a bundle, once all of its files were found to say the same.
+
+    Raises
+    ------
+    BadInput
+        A file is missing, broken, or differs from `plan.json` by more than `SAME_MM`.
+    """
+    plan = read_plan(folder / "plan.json")
+    for name, points in (("landmarks", plan.landmarks), ("fiducials", plan.fiducials)):
+        for ending in (".mrk.json", ".fcsv"):
+            _compare_points(folder / f"{name}{ending}", points)
+    # what no body is larger than: transforms that agree there agree everywhere that matters
+    reach = np.array([[x, y, z] for x in (-2e3, 2e3) for y in (-2e3, 2e3) for z in (-2e3, 2e3)])
+    for transform in plan.transforms:
+        path = folder / transform_file(transform)
+        found = read_tfm(path, transform.fixed, transform.moving)
+        apart = float(np.abs(found.apply(reach) - transform.apply(reach)).max())
+        if apart > SAME_MM:
+            raise BadInput(path, f"differs from plan.json by {apart:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+    return plan
+
+
+def _compare_points(path: Path, points: PointSet) -> None:
+    found = read_points(path)
+    if [point.name for point in found] != [point.name for point in points]:
+        raise BadInput(path, "names other points than plan.json", advice=BUG)
+    apart = float(np.linalg.norm(found.positions - points.positions, axis=1).max(initial=0.0))
+    if apart > SAME_MM:
+        raise BadInput(path, f"differs from plan.json by {apart:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+
+
 def plan_as_dict(plan: NavigationPlan) -> dict[str, Any]:
-    """The plan as plain JSON values: positions in LPS mm, transforms as rows of 4 × 4 matrices."""
+    """The plan as plain JSON values: positions in LPS mm, transforms as the rows of 4 × 4 matrices."""
     return {
-        "format": "surgplan-navigation",
-        "format_version": 1,
-        "frame": "LPS",
+        "format": FORMAT,
+        "format_version": VERSION,
+        "frame": LPS.name,
         "unit": "mm",
         "frame_of_reference_uid": plan.frame_of_reference,
         "landmarks": [_point(each) for each in plan.landmarks],
         "fiducials": [_point(each) for each in plan.fiducials],
-        "trajectories": [
-            {
-                "name": each.name,
-                "entry_mm": each.entry.tolist(),
-                "target_mm": each.target.tolist(),
-                "length_mm": each.length_mm,
-                "avoid": list(each.avoid),
-                "margin_mm": each.margin_mm,
-            }
-            for each in plan.trajectories
-        ],
-        "transforms": [
-            {"to": str(each.fixed), "from": str(each.moving), "matrix": each.matrix.tolist()}
-            for each in plan.transforms
-        ],
+        "trajectories": [_trajectory(each) for each in plan.trajectories],
+        "transforms": [_transform(each) for each in plan.transforms],
+        "transforms_convention": CONVENTION,
     }
 
 
@@ -62,11 +114,98 @@ def _point(point: Landmark) -> dict[str, Any]:
     }
 
 
+def _trajectory(path: Trajectory) -> dict[str, Any]:
+    return {
+        "name": path.name,
+        "entry_mm": path.entry.tolist(),
+        "target_mm": path.target.tolist(),
+        "length_mm": path.length_mm,
+        "avoid": list(path.avoid),
+        "margin_mm": path.margin_mm,
+    }
+
+
+def _transform(transform: Transform) -> dict[str, Any]:
+    return {
+        "name": transform_name(transform),
+        "fixed": {"name": transform.fixed.name, "scope": transform.fixed.scope},
+        "moving": {"name": transform.moving.name, "scope": transform.moving.scope},
+        "matrix": transform.matrix.tolist(),
+        "file": transform_file(transform),
+    }
+
+
 def _write_plan(path: Path, plan: NavigationPlan) -> Written:
     meant = plan_as_dict(plan)
+    text = json.dumps(meant, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
     def check(written: Path) -> None:
-        if json.loads(written.read_text("utf-8")) != meant:
-            raise BadInput(path, "reading back gives another plan", advice="Report this as a bug")
+        if plan_as_dict(read_plan(written)) != meant:
+            raise BadInput(path, "reading back gives another plan", advice=BUG)
 
-    return write_text(path, json.dumps(meant, indent=1, ensure_ascii=False, allow_nan=False) + "\n", check)
+    return write_text(path, text + "\n", check)
+
+
+def read_plan(path: Path) -> NavigationPlan:
+    """The plan that a `plan.json` holds, without findings.
+
+    Raises
+    ------
+    BadInput
+        Not such a file, of a later version, in another frame or unit, or with values that no plan can have.
+    """
+    advice = "Run the navigation step of the case again"
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise BadInput(path, f"has {path.stat().st_size} bytes", f"at most {LARGEST_FILE}", advice)
+        with blaming(path, advice):
+            stored = json.loads(path.read_text("utf-8"))
+            _check_kind(path, stored)
+            return _plan(stored)
+    except SurgplanError:
+        raise
+    except (OSError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise BadInput(path, f"cannot be read: {type(error).__name__}", "a navigation plan", advice) from None
+
+
+def _check_kind(path: Path, stored: Any) -> None:
+    told = {key: stored.get(key) for key in ("format", "format_version", "frame", "unit")}
+    meant = {"format": FORMAT, "format_version": VERSION, "frame": LPS.name, "unit": "mm"}
+    for key, value in meant.items():
+        if told[key] != value:
+            advice = "Use the version of surgplan that wrote it" if key == "format_version" else "Check the file"
+            raise BadInput(path, f"has the {key} {str(told[key])[:40]!r}", f"{value!r}", advice)
+
+
+def _plan(stored: dict[str, Any]) -> NavigationPlan:
+    return NavigationPlan(
+        PointSet(map(_landmark, stored["landmarks"])),
+        PointSet(map(_landmark, stored["fiducials"])),
+        tuple(
+            Trajectory(
+                _text(each["name"]),
+                each["entry_mm"],
+                each["target_mm"],
+                LPS,
+                tuple(each["avoid"]),
+                float(each["margin_mm"]),
+            )
+            for each in stored["trajectories"]
+        ),
+        tuple(
+            Transform(Frame(**each["fixed"]), Frame(**each["moving"]), each["matrix"]) for each in stored["transforms"]
+        ),
+        _text(stored["frame_of_reference_uid"]),
+        (),
+    )
+
+
+def _text(stored: Any) -> str:
+    if not isinstance(stored, str):
+        raise ValueError(f"holds {str(stored)[:40]} where text belongs")
+    return stored
+
+
+def _landmark(stored: dict[str, Any]) -> Landmark:
+    place: Sequence[float] = stored["position_mm"]
+    return Landmark(_text(stored["name"]), np.array(place), LPS, _text(stored["description"]), stored["uncertainty_mm"])

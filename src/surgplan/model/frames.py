@@ -33,8 +33,8 @@ class Frame:
     scope: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.isprintable():
-            raise ValueError("a frame needs a printable name")
+        if not self.name or not (self.name + self.scope).isprintable():
+            raise ValueError("a frame needs a printable name and scope")
 
     def __str__(self) -> str:
         return f"{self.name} ({self.scope})" if self.scope else self.name

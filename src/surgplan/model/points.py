@@ -48,6 +48,8 @@ class Landmark:
         if not self.name.strip() or not self.name.isprintable():
             raise ValueError("a landmark needs a printable name")
         object.__setattr__(self, "position", _position(self.position, self.name))
+        if self.uncertainty_mm is not None and not 0 < self.uncertainty_mm < np.inf:
+            raise ValueError(f"the uncertainty of {self.name!r}, {self.uncertainty_mm} mm, is not positive")
 
     def moved(self, transform: Transform) -> Landmark:
         """The landmark in `transform.fixed`; call it as `transform @ landmark`."""
@@ -123,6 +125,9 @@ class Trajectory:
     margin_mm: float = 0.0
 
     def __post_init__(self) -> None:
+        if not self.name.strip() or not self.name.isprintable():
+            raise ValueError("a trajectory needs a printable name")
+        object.__setattr__(self, "avoid", tuple(self.avoid))
         object.__setattr__(self, "entry", _position(self.entry, f"{self.name} entry"))
         object.__setattr__(self, "target", _position(self.target, f"{self.name} target"))
         if self.length_mm == 0:
