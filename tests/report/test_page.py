@@ -144,7 +144,7 @@ def test_numbers_carry_the_truth():
     assert volume == pytest.approx(0.5236, rel=0.06)
     assert "nasion landmark 0.00, -20.00, 0.00" in text
     assert "entry landmark 20.00, 5.00, 20.00 0.40" in text
-    assert "biopsy 20.00, 5.00, 20.00 2.00, 0.00, 1.00 26.7 pea 3.0" in text
+    assert "biopsy 20.00, 5.00, 20.00 2.00, 0.00, 1.00 26.6 pea 3.0" in text
     assert "LPS millimetres" in text
     assert "250 × 210 × 210 mm" in text
     assert "FFS (feet first, supine)" in text
