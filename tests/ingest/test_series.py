@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surgplan.case.sources import load_source
+from surgplan.case.sources import list_series, load_source
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Level
+from surgplan.ingest.listing import HEADINGS
 from surgplan.ingest.stage import IngestParams
 from tests.formats.slices import slice_of, write, write_series
 
@@ -193,3 +194,14 @@ def test_links_that_lead_round_in_circles_do_no_harm(tmp_path: Path) -> None:
     write_series(tmp_path, planes(), np.arange(24) * 2.0)
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     assert len(load(tmp_path).files) == 24
+
+
+def test_the_list_tells_what_each_series_holds_and_what_is_wrong_with_it(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", planes(), np.arange(24) * 2.0, SeriesDescription="thin", ConvolutionKernel="B70")
+    write_series(tmp_path / "b", planes(8), np.r_[0, 2:9] * 5.0, SeriesInstanceUID="1.2.4", SeriesNumber=9)
+    first, second = list_series(tmp_path, IngestParams())
+    assert first.cells() == ("1", "CT", "thin", "24", "8×6", "2.00", "LPS", "B70", "")
+    assert len(HEADINGS) == len(first.cells())
+    assert (second.number, second.series_uid, second.slices) == (2, "1.2.4", 8)
+    assert second.trouble == "gap of 10.00 mm after slice 1"
+    assert second.as_dict()["trouble"] == second.trouble

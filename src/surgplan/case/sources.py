@@ -16,7 +16,8 @@ from surgplan.formats.images import is_image_file, read_image
 from surgplan.ingest.choose import choose
 from surgplan.ingest.correct import place
 from surgplan.ingest.gate import check_slices
-from surgplan.ingest.series import Rules
+from surgplan.ingest.listing import Row, rows
+from surgplan.ingest.series import Rules, group
 from surgplan.ingest.stage import IngestParams, check_volume
 from surgplan.model.volume import Modality, Volume
 
@@ -62,6 +63,18 @@ def load_source(path: Path, params: IngestParams) -> Ingested:
         advice = f"Name the file itself, for example {images[0].name}"
         raise BadInput(path, f"holds {len(images)} image files and no DICOM series", "one scan", advice)
     return _dicom(path, tree, params)
+
+
+def list_series(path: Path, params: IngestParams) -> tuple[Row, ...]:
+    """What DICOM series a folder or file holds; pixels are left alone. Numbers are those that `series` takes.
+
+    Raises
+    ------
+    Missing
+        There is no such file or folder.
+    """
+    found, _ = group(find_slices(source_files(path)).slices, Rules(params.orthogonal, params.fill_gaps))
+    return rows(found)
 
 
 def _dicom(path: Path, tree: DicomTree, params: IngestParams) -> Ingested:
