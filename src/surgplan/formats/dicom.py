@@ -24,7 +24,7 @@ DICOM_NAMES = (".dcm", ".dicom", ".ima")
 Vector = tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SliceHeader:
     """What one image, or one frame of a multi-frame image, says of itself. Lengths in mm, LPS.
 
@@ -33,7 +33,7 @@ class SliceHeader:
     """
 
     path: Path
-    frame: int
+    frame: int = 0
     frames: int
     series_uid: str
     sop_class: str
@@ -48,21 +48,21 @@ class SliceHeader:
     bits_allocated: int
     bits_stored: int
     signed: bool
-    slope: float
-    intercept: float
-    padding: tuple[int, int] | None
-    position: Vector | None
-    orientation: tuple[float, ...] | None
-    pixel_spacing: tuple[float, float] | None
-    thickness: float | None
+    slope: float = 1.0
+    intercept: float = 0.0
+    padding: tuple[int, int] | None = None
+    position: Vector | None = None
+    orientation: tuple[float, ...] | None = None
+    pixel_spacing: tuple[float, float] | None = None
+    thickness: float | None = None
     frame_of_reference: str
     series_number: int | None
     instance: int | None
     acquisition: int | None
     temporal: int | None
-    echo_time: float | None
+    echo_time: float | None = None
     trigger_time: float | None
-    kernel: str
+    kernel: str = ""
     tilt_deg: float | None
     patient_position: str
     lossy: bool
@@ -167,7 +167,6 @@ def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceH
     series = fields.number("SeriesNumber")
     header = SliceHeader(
         path=path,
-        frame=0,
         frames=frames,
         series_uid=fields.text("SeriesInstanceUID"),
         sop_class=fields.text("SOPClassUID"),
@@ -182,21 +181,12 @@ def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceH
         bits_allocated=allocated,
         bits_stored=fields.integer("BitsStored", allocated) or allocated,
         signed=fields.integer("PixelRepresentation") == 1,
-        slope=1.0,
-        intercept=0.0,
-        padding=None,
-        position=None,
-        orientation=None,
-        pixel_spacing=None,
-        thickness=None,
         frame_of_reference=fields.text("FrameOfReferenceUID"),
         series_number=None if series is None else int(series),
         instance=_whole(fields, "InstanceNumber"),
         acquisition=_whole(fields, "AcquisitionNumber"),
         temporal=_whole(fields, "TemporalPositionIdentifier"),
-        echo_time=None,
         trigger_time=fields.number("TriggerTime"),
-        kernel="",
         tilt_deg=fields.number("GantryDetectorTilt"),
         patient_position=fields.text("PatientPosition"),
         lossy=fields.text("LossyImageCompression") == "01" or found.syntax in LOSSY,

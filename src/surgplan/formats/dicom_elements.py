@@ -231,15 +231,13 @@ def _walk(
             return end
         if length == UNDEFINED:
             stop = _skip_sequence(found, window, value_at, vr, depth)
-            if tag in wanted:
-                found.values[tag] = Value(vr, value_at, stop - value_at, _whole(window, value_at, stop - value_at))
-            at = stop
-            continue
-        if value_at + length > end:
+        else:
+            stop = value_at + length
+        if stop > end:
             raise ValueError(f"element ({group:04X},{element:04X}) needs {length} bytes, {end - value_at} are left")
         if tag in wanted:
-            found.values[tag] = Value(vr, value_at, length, _whole(window, value_at, length))
-        at = value_at + length
+            found.values[tag] = Value(vr, value_at, stop - value_at, _whole(window, value_at, stop - value_at))
+        at = stop
     return end
 
 
