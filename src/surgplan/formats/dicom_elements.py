@@ -229,10 +229,8 @@ def _walk(
         if tag in PIXELS:
             found.pixels = Value(vr, value_at, length)
             return end
-        if length == UNDEFINED:
-            stop = _skip_sequence(found, window, value_at, vr, depth)
-        else:
-            stop = value_at + length
+        endless = length == UNDEFINED
+        stop = _skip_sequence(found, window, value_at, vr, depth) if endless else value_at + length
         if stop > end:
             raise ValueError(f"element ({group:04X},{element:04X}) needs {length} bytes, {end - value_at} are left")
         if tag in wanted:
