@@ -1,0 +1,13 @@
+"""Benchmarks: how fast, how lean and how accurate surgplan is, measured as its users meet it.
+
+`python -m tests.benchmarks` (or `make bench`) runs them all; `python -m tests.benchmarks --help` tells the options.
+Results go to `docs/benchmarks.json`, and from there into the table of `docs/benchmarks.md`, with the facts of the
+machine. Nothing here asserts a time: the figures are for people to judge.
+
+    measure.py        a command as a whole process: wall time, processor time, peak memory
+    machine.py        what the figures were measured on
+    case_large.py     the 512×512×400 example: made, run by surgplan, held against its truth
+    bench_dicom2stl.py   dicom2stl on the same series, in an environment of its own, in turns with surgplan
+    kernels.py        the single stages, each in a process of its own
+    pages.py          docs/benchmarks.md from docs/benchmarks.json
+"""
