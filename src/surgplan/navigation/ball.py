@@ -33,8 +33,9 @@ BLUR_MM = 0.65
 TWO_SIDED_HU = 300.0
 """A background that differs more than this has skin on one side and air on the other."""
 
-SCALES = np.array([0.1, 0.1, 0.1, 0.1, 100.0, 0.1, 100.0, 100.0, 0.1, 0.1, 0.1])
-"""Typical change of each parameter: centre, radius, ball, blur, air, tissue, tilt, tilt, place of the boundary."""
+SCALES = np.array([0.1, 0.1, 0.1, 0.1, 100.0, 0.1, 100.0, 100.0, 0.1, 0.1, 0.1, 0.01])
+"""Typical change of each parameter: centre, radius, ball, blur, air; tissue, and of the boundary between air and tissue
+two tilts, height and curvature (1/mm)."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Ball:
 def fit_ball(volume: Volume, centre: Array, radius_mm: float) -> Ball | None:
     """The ball near `centre` (3,), LPS mm, with a radius near `radius_mm`; None when the voxels do not determine one.
 
-    Least squares, with a plane boundary between two levels behind the ball (skin and air) where there are two.
+    Least squares, with two levels behind the ball (skin and air) where there are two, and between them a boundary that
+    is curved as a paraboloid.
     """
     from scipy.optimize import least_squares
 
@@ -106,7 +108,9 @@ class _Patch:
         if parameters.size > 7:
             normal = self.normal + parameters[8:10] @ self.along
             normal /= np.linalg.norm(normal)
-            behind = air + (parameters[7] - air) * ndtr((parameters[10] - self.places @ normal) / blur)
+            height = self.places @ normal
+            sag = ((self.places**2).sum(axis=-1) - height**2) * parameters[11] / 2
+            behind = air + (parameters[7] - air) * ndtr((parameters[10] - height - sag) / blur)
         cover = blurred_ball(np.linalg.norm(self.places - centre, axis=-1), abs(radius), blur)
         seen: Array = (behind + (ball - behind) * cover).mean(axis=0)
         return np.minimum(seen, self.top) if self.clipped else seen
@@ -166,7 +170,7 @@ def _towards_air(places: Array, values: Array) -> Array:
 
 
 def _start(patch: _Patch, radius_mm: float) -> Array:
-    """Parameters to start from; the last four only where the background has two levels."""
+    """Parameters to start from; those of the boundary only where the background has two levels."""
     middles = patch.places.mean(axis=0)
     outside = np.linalg.norm(middles, axis=1) > radius_mm + 1.0
     background = patch.values[outside] if outside.any() else patch.values
@@ -177,4 +181,4 @@ def _start(patch: _Patch, radius_mm: float) -> Array:
         return np.array([*one_level[:6], (air + tissue) / 2])
     height = np.sort(middles[outside] @ patch.normal)
     deep = int((background > (air + tissue) / 2).sum())
-    return np.array([*one_level, tissue, 0.0, 0.0, float(height[min(deep, len(height) - 1)])])
+    return np.array([*one_level, tissue, 0.0, 0.0, float(height[min(deep, len(height) - 1)]), 0.0])

@@ -17,8 +17,8 @@ from surgplan.navigation.skin import Skin, find_skin
 from surgplan.navigation.spots import Spots, bright_spots
 from surgplan.navigation.stage import NavigationParams
 
-WIDER = 1.3
-"""A bright marker's blur makes it look up to so many times wider at `marker_hu` than it is."""
+WIDER, NARROWER = 1.3, 1.6
+"""Before it is fitted, a marker may look so many times wider than it is (bright ones) or narrower (small ones)."""
 
 SPECK = 0.35
 """Spots that at `marker_hu` have under this share of the smallest marker's diameter are noise: not even told."""
@@ -101,7 +101,7 @@ def _examined(volume: Volume, spots: Spots, n: int, skin: Skin, params: Navigati
     smallest, largest = params.marker_diameter_mm
     centre, diameter = _estimate(volume, spots, n)
     rough = Candidate(centre, diameter)
-    if diameter < smallest / WIDER or diameter > largest * WIDER:
+    if not smallest / NARROWER <= diameter <= largest * WIDER:
         return _no(rough, _wrong_size(params))
     if reason := _misplaced(rough, skin, params):
         return _no(rough, reason)
