@@ -24,6 +24,9 @@ SMOOTHING_SHARE = 0.4
 ROUNDS = 12
 """How often the corners of crossing triangles are relaxed before all of the mesh is looked at again."""
 
+HOMEWARD = 4
+"""So many of the rounds put corners back to where the contour had them."""
+
 RINGS = 5
 """Neighbours of neighbours that are looked at while relaxing."""
 
@@ -61,14 +64,14 @@ def finished(
     Vertices of the result are exact in float32.
     """
     findings: list[Finding] = []
-    surface = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
+    smoothed = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
     try:
-        surface, _ = simplify(surface, tolerance_mm, max_triangles, contour.farthest)
+        surface, _ = simplify(smoothed, tolerance_mm, max_triangles, contour.farthest)
     except NotManifold:
-        surface, found = _mended(surface)
+        surface, found = _mended(smoothed)
         findings += found
         surface, _ = simplify(surface, tolerance_mm, max_triangles, contour.farthest)
-    surface, crossing, found = untangled(surface, tolerance_mm)
+    surface, crossing, found = untangled(surface, tolerance_mm, smoothed.vertices, contour.surface.vertices)
     findings += found
     told = topology(surface.vertices, surface.triangles, crossing)
     if not told.ok:
@@ -95,10 +98,14 @@ def snapped(surface: Surface) -> Surface:
     return surface.with_mesh(surface.vertices.astype(np.float32).astype(np.float64), surface.triangles)
 
 
-def untangled(surface: Surface, most_mm: float) -> tuple[Surface, Ints, tuple[Finding, ...]]:
-    """Without the few places where simplifying made triangles cross: their corners are drawn to their neighbours.
+def untangled(
+    surface: Surface, most_mm: float, smoothed: Array, contour: Array
+) -> tuple[Surface, Ints, tuple[Finding, ...]]:
+    """Without the few places where smoothing and simplifying made triangles cross.
 
-    Coordinates are rounded to float32 before each look. Also tells the crossing pairs, (k, 2), that are left.
+    Their corners are put back to where the contour had them, then, if that is not enough, drawn to their neighbours.
+    `smoothed` and `contour`, (n, 3), are the same vertices after and before smoothing. Coordinates are rounded to
+    float32 before each look. Also tells the crossing pairs, (k, 2), that are left.
     """
     surface = snapped(surface)
     pairs = self_intersections(surface.vertices, surface.triangles)
@@ -107,7 +114,10 @@ def untangled(surface: Surface, most_mm: float) -> tuple[Surface, Ints, tuple[Fi
     first, start, triangles = len(pairs), surface.vertices, surface.triangles
     vertices = start
     for reach in WIDER:
-        vertices = _relaxed(vertices, start, triangles, pairs, reach * most_mm)
+        near = _near(vertices, triangles, pairs)
+        used = np.unique(triangles[near])
+        home = _before(start[used], smoothed, contour)
+        vertices = _relaxed(vertices, start, triangles, near, home, reach * most_mm)
         pairs = self_intersections(vertices, triangles)
         if not len(pairs):
             break
@@ -120,16 +130,15 @@ def untangled(surface: Surface, most_mm: float) -> tuple[Surface, Ints, tuple[Fi
     return surface.with_mesh(vertices, triangles), pairs, (note,)
 
 
-def _relaxed(vertices: Array, start: Array, triangles: Ints, pairs: Ints, most_mm: float) -> Array:
-    """Rounds of relaxing the corners of crossing triangles, looking only at what is near them.
+def _relaxed(vertices: Array, start: Array, triangles: Ints, near: Ints, home: Array, most_mm: float) -> Array:
+    """Rounds of relaxing the corners of crossing triangles, looking only at the triangles `near` them.
 
-    No corner ends farther than `most_mm` from where it started. Later rounds take in more neighbours.
+    First corners go `home`, then towards their neighbours, by `most_mm` from where they started at the most. Later
+    rounds take in more neighbours.
     """
-    vertices = vertices.copy()
-    near = _near(vertices, triangles, pairs)
-    part, faces = near, np.unique(triangles[near], return_inverse=True)
-    used, local = faces[0], faces[1].reshape(-1, 3).astype(np.int32)
-    inner = ~np.isin(used, triangles[_outside(len(triangles), part)])
+    used, faces = np.unique(triangles[near], return_inverse=True)
+    local = faces.reshape(-1, 3).astype(np.int32)
+    inner = ~np.isin(used, triangles[_outside(len(triangles), near)])
     points = vertices[used]
     for turn in range(ROUNDS):
         crossing = self_intersections(points, local)
@@ -137,14 +146,23 @@ def _relaxed(vertices: Array, start: Array, triangles: Ints, pairs: Ints, most_m
             break
         chosen = np.zeros(len(points), dtype=bool)
         chosen[local[crossing.ravel()]] = True
-        for _ in range(1 + turn // 3):
+        for _ in range(1 + turn % HOMEWARD):
             chosen[local[chosen[local].any(axis=1)]] = True
-        chosen &= inner
-        step = np.where(chosen[:, None], 0.5 * (_neighbour_mean(points, local) - points), 0.0)
+        goal = home if turn < HOMEWARD else 0.5 * (_neighbour_mean(points, local) + points)
+        step = np.where((chosen & inner)[:, None], goal - points, 0.0)
         points = start[used] + _shortened(points + step - start[used], most_mm)
         points = points.astype(np.float32).astype(np.float64)
-    vertices[used] = points
-    return vertices
+    moved = vertices.copy()
+    moved[used] = points
+    return moved
+
+
+def _before(points: Array, smoothed: Array, contour: Array) -> Array:
+    """(k, 3) where the contour had the points; those that are no vertices of the smoothed surface stay."""
+    from scipy.spatial import cKDTree
+
+    away, index = cKDTree(smoothed).query(points)
+    return np.where((away < 1e-3)[:, None], contour[index], points)
 
 
 def _near(vertices: Array, triangles: Ints, pairs: Ints) -> Ints:
