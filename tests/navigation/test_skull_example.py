@@ -44,7 +44,7 @@ def test_the_small_example(more_noise_hu: int, small: tuple[Volume, np.ndarray])
 
 def test_every_other_voxel_s_worth_of_shift_changes_nothing(small: tuple[Volume, np.ndarray]) -> None:
     """Crops start at other voxels; what is measured must not depend on that."""
-    volume, truth = small
+    volume, _ = small
     grid = volume.grid.cropped((3, 5, 2), np.array(volume.grid.size) - (7, 9, 4))
     part = Volume(grid, volume.array[2:-2, 5:-4, 3:-4], Modality.CT)
     whole, cropped = (find_fiducials(each, NavigationParams())[0] for each in (volume, part))
