@@ -7,23 +7,47 @@ from typing import Any
 
 import click
 
-from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
-from surgplan.cli.output import Output, Result
+from surgplan.cli.options import existing, given, overwrite_option, params_options, speaking
+from surgplan.cli.output import Output, Result, table
+from surgplan.errors import WrongUsage
 from surgplan.ingest.stage import IngestParams
 
 
 @click.command("ingest")
 @click.argument("source", type=click.Path(path_type=Path))
-@output_option("The volume, .nrrd.")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="The volume, .nrrd.")
+@click.option(
+    "--list", "listing", is_flag=True, help="Only list the series of a DICOM folder, and what is wrong with each."
+)
 @params_options(IngestParams)
 @overwrite_option
 @speaking
-def command(source: Path, target: Path, overwrite: bool, output: Output, **options: Any) -> None:
-    """Read a scan (DICOM, NIfTI, NRRD, MHA), check it, and write it as one NRRD volume in LPS millimetres."""
+def command(source: Path, target: Path | None, listing: bool, overwrite: bool, output: Output, **options: Any) -> None:
+    """Read a scan (DICOM, NIfTI, NRRD, MHA), check it, and write it as one NRRD volume in LPS millimetres.
+
+    \b
+    surgplan ingest DICOM_FOLDER --list
+    surgplan ingest DICOM_FOLDER --series 2 -o volume.nrrd
+    """
     existing(source)
     from surgplan.case.steps import ingest_step
     from surgplan.formats.atomic import refuse_overwriting
 
+    params = IngestParams.from_table(given(options), "command line")
+    if listing:
+        _list(source, params, output)
+        return
+    if target is None:
+        raise WrongUsage("-o", "is missing", "the file for the volume", "Pass -o volume.nrrd, or --list to look first")
     refuse_overwriting(target, overwrite)
-    made = ingest_step(source, IngestParams.from_table(given(options), "command line"), target)
+    made = ingest_step(source, params, target)
     output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))
+
+
+def _list(source: Path, params: IngestParams, output: Output) -> None:
+    from surgplan.case.sources import list_series
+    from surgplan.ingest.listing import HEADINGS
+
+    found = list_series(source, params)
+    lines = table([HEADINGS, *(row.cells() for row in found)]) if found else ["no DICOM series"]
+    output.result(Result(values={"series": [row.as_dict() for row in found]}, lines=tuple(lines)))
