@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from surgplan.errors import BadInput, EmptyLabel
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
+from surgplan.model.volume import Volume
 from surgplan.surface.contour import contour
 from surgplan.surface.fidelity import distance_to, surface_samples
 from surgplan.surface.stage import SurfaceParams, make_surfaces
@@ -172,3 +173,27 @@ def test_real_masks_become_closed_solids(test_data: Path, folder: str, level: fl
         assert told.ok, (name, told)
         voxels = labels.array.sum() * labels.grid.voxel_volume_mm3
         assert result.surfaces[0].volume_mm3 == pytest.approx(voxels, rel=0.08)
+
+
+def test_a_body_that_the_scan_cuts_off_is_flat_there() -> None:
+    volume, labels = scan(torus(), (0.8, 0.8, 1.0), half_mm=18.0)
+    for level in (labels.labels[0].level, None):
+        surface = contour(volume, labels.with_level("body", level), labels.with_level("body", level).labels[0])
+        ijk = labels.grid.ijk_from_lps.apply(surface.vertices)
+        assert ijk[:, 1].min() == pytest.approx(-0.5, abs=1e-6)
+        assert ijk[:, 1].max() == pytest.approx(labels.grid.size[1] - 0.5, abs=1e-6)
+
+
+def test_a_structure_darker_than_its_level_is_contoured_too() -> None:
+    volume, labels = scan(torus(), (0.7, 0.7, 1.0))
+    dark = Volume(volume.grid, (1080 - volume.array).astype(np.int16), volume.modality)
+    surface = contour(dark, labels, labels.labels[0])
+    away = np.abs(torus()(surface_samples(surface, 20_000)))
+    assert away.mean() < 0.05
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.0, 2.0, 2.0), (1.25, 1.25, 4.0)])
+def test_a_mask_keeps_its_volume_without_intensities(spacing: tuple[float, float, float]) -> None:
+    _, labels = scan(shell(), spacing)
+    surface = contour(None, labels, labels.labels[0])
+    assert surface.volume_mm3 == pytest.approx(labels.array.sum() * labels.grid.voxel_volume_mm3, rel=0.015)

@@ -9,8 +9,7 @@ from surgplan.errors import EmptyLabel
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Grid, Volume
-
-Field = NDArray[np.float32]
+from surgplan.surface.mask_field import Field, keep_sign, mask_field
 
 NEAREST = 0.02
 """No vertex comes nearer to a voxel's centre than about this share of a voxel: keeps triangles from collapsing."""
@@ -24,8 +23,8 @@ def contour(volume: Volume | None, labels: LabelMap, label: Label) -> Surface:
 
     The surface separates the label's voxels from all others exactly; between the two, it lies where the intensity
     crosses the label's level. Voxels that contradict the level (filled, closed, or left to another structure) are
-    taken to be just on their side of it. Without a volume or a level, it lies where a smoothed signed distance to the
-    mask's boundary is zero.
+    taken to be just on their side of it. Without a volume or a level, it follows the voxels without their staircase,
+    but with their volume (`mask_field`). Where the scan cuts a structure off, it is flat, along the voxels' faces.
 
     Raises
     ------
@@ -37,10 +36,22 @@ def contour(volume: Volume | None, labels: LabelMap, label: Label) -> Surface:
     start, size = _box(labels, label)
     mask = _crop(labels.array, start, size, 0) == label.value
     if volume is None or label.level is None:
-        field = distance_field(mask, labels.grid.spacing)
+        field = mask_field(mask, labels.grid.spacing)
     else:
         field = intensity_field(_crop(volume.array, start, size, volume.array.min()), mask, label.level)
+    _cap(field, start, labels.grid)
     return _isosurface(field, labels.grid.cropped(start, size), label)
+
+
+def _cap(field: Field, start: NDArray[np.int64], grid: Grid) -> None:
+    """Mirror the field at the scan's faces, in place: its zero lies half way to the padding beyond."""
+    end = start[::-1] + field.shape
+    for axis in range(3):
+        along = np.moveaxis(field, axis, 0)
+        if start[2 - axis] < 0:
+            along[0] = -np.abs(along[1])
+        if end[axis] > grid.shape[axis]:
+            along[-1] = -np.abs(along[-2])
 
 
 def _box(labels: LabelMap, label: Label) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -74,31 +85,17 @@ def _crop(array: NDArray[np.generic], start: NDArray[np.int64], size: NDArray[np
 
 
 def intensity_field(intensity: NDArray[np.generic], mask: NDArray[np.bool_], level: float) -> Field:
-    """Intensity above the level, positive exactly inside the mask and never near zero."""
+    """Intensity above the level, positive exactly inside the mask and never near zero.
+
+    Where the structure is darker than the level, like a ventricle, it is the intensity below the level.
+    """
     field = intensity.astype(np.float32)
     field -= np.float32(level)
-    nearest = np.float32(max(NEAREST * float(np.median(np.abs(field[mask]))), 1e-3))
-    np.maximum(field, nearest, out=field, where=mask)
-    np.minimum(field, -nearest, out=field, where=~mask)
-    return field
-
-
-def distance_field(mask: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Field:
-    """Signed distance to the mask's boundary, mm, smoothed by less than a voxel; its sign is the mask's."""
-    import SimpleITK as sitk
-
-    away = []
-    for there in (mask, ~mask):
-        image = sitk.GetImageFromArray(there.astype(np.uint8))
-        image.SetSpacing(spacing.tolist())
-        # how far each voxel outside lies from the nearest voxel inside, centre to centre
-        away.append(sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True))
-    distance = sitk.Maximum(away[1], 0.0) - sitk.Maximum(away[0], 0.0)
-    smooth = sitk.DiscreteGaussian(distance, (0.7 * spacing).tolist(), 8, 0.01, True)
-    field: Field = sitk.GetArrayFromImage(smooth).astype(np.float32)
-    nearest = np.float32(NEAREST * spacing.min())
-    np.maximum(field, nearest, out=field, where=mask)
-    np.minimum(field, -nearest, out=field, where=~mask)
+    inside = field[mask]
+    if np.median(inside) < 0:
+        np.negative(field, out=field)
+    nearest = np.float32(max(NEAREST * float(np.median(np.abs(inside))), 1e-3))
+    keep_sign(field, mask, nearest)
     return field
 
 
