@@ -115,7 +115,8 @@ def _examined(volume: Volume, spots: Spots, n: int, skin: Skin, params: Navigati
     drift = float(np.linalg.norm(ball.centre - centre)) - float(volume.grid.spacing.max()) / 3
     if ball.misfit > MOST_MISFIT or drift > MOST_DRIFT_MM or ball.blur_mm > MOST_BLUR_MM:
         return _no(rough, "not shaped like a ball")
-    fitted = Candidate(ball.centre, ball.diameter_mm)
+    # far finer than it is known, so that the last bits of a threaded sum do not show in the files
+    fitted = Candidate(np.round(ball.centre, 4), ball.diameter_mm)
     if _cut(volume, fitted):
         return _no(fitted, "cut by the scan's end")
     if not smallest - SAME_SIZE_MM <= ball.diameter_mm <= largest + SAME_SIZE_MM:
