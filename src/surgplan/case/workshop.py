@@ -24,7 +24,7 @@ from surgplan.model.frames import LPS, PRINT, Transform
 from surgplan.model.labels import LabelMap, file_stem
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
-from surgplan.navigation.stage import plan_navigation
+from surgplan.navigation.stage import NavigationPlan
 from surgplan.printing.stage import prepare
 from surgplan.report.stage import ReportInput
 
@@ -60,6 +60,13 @@ class Workshop:
         names = self.manifest.stages["surface"].outputs
         return tuple(read_mesh(self.folder / name)[0] for name in names)
 
+    @cached_property
+    def navigation(self) -> NavigationPlan:
+        """Landmarks, fiducials, trajectories and transforms."""
+        from surgplan.case.bundle import read_plan
+
+        return read_plan(self.folder / "navigation" / "plan.json")
+
     @property
     def print_from_lps(self) -> Transform:
         """Where the print stage placed the model."""
@@ -69,9 +76,6 @@ class Workshop:
         """Everything that the page shows."""
         plan, manifest = self.plan, self.manifest
         done = [name for name in manifest.stages if name != "report"]
-        navigation = plan_navigation(
-            self.volume, plan.landmarks, plan.trajectories, plan.recipe.navigation, self.print_from_lps
-        )
         return ReportInput(
             case=plan.case,
             recipe=plan.recipe_name,
@@ -81,7 +85,7 @@ class Workshop:
             surfaces=self.surfaces,
             measures=measures_adapter().validate_python(manifest.stages["surface"].results["measures"]),
             plate=prepare(self.surfaces, plan.recipe.print, plan.case).plate,
-            plan=navigation,
+            plan=self.navigation,
             findings=tuple((name, finding) for name in done for finding in manifest.stages[name].found()),
             files={name: record.sha256 for stage in done for name, record in manifest.stages[stage].outputs.items()},
             versions={"surgplan": manifest.surgplan, **environment()},
@@ -128,15 +132,11 @@ def _print(shop: Workshop) -> StepOutput[Any]:
 
 
 def _navigate(shop: Workshop) -> StepOutput[Any]:
-    plan = shop.plan
-    return navigation_step(
-        shop.volume,
-        plan.landmarks,
-        plan.trajectories,
-        plan.recipe.navigation,
-        shop.print_from_lps,
-        shop.folder / "navigation",
-    )
+    plan, folder = shop.plan, shop.folder / "navigation"
+    params = plan.recipe.navigation
+    output = navigation_step(shop.volume, plan.landmarks, plan.trajectories, params, shop.print_from_lps, folder)
+    shop.navigation = output.noun
+    return output
 
 
 def _report(shop: Workshop) -> StepOutput[Any]:

@@ -18,6 +18,7 @@ from surgplan.navigation.stage import NavigationParams
 @click.option(
     "--points", multiple=True, type=click.Path(path_type=Path), help="Landmarks, .mrk.json or .fcsv; may be repeated."
 )
+@click.option("--frame", type=click.Choice(["LPS", "RAS"]), help="Frame of landmark files that do not state one.")
 @click.option("--model", type=click.Path(path_type=Path), help="The .3mf whose place on the plate is to be exported.")
 @params_options(NavigationParams)
 @overwrite_option
@@ -26,6 +27,7 @@ def command(
     volume: Path,
     target: Path,
     points: tuple[Path, ...],
+    frame: str | None,
     model: Path | None,
     overwrite: bool,
     output: Output,
@@ -39,10 +41,12 @@ def command(
     from surgplan.formats.images import read_volume
     from surgplan.formats.markups import read_points
     from surgplan.formats.threemf import read_threemf
+    from surgplan.model.frames import LPS, RAS
     from surgplan.model.points import PointSet
 
     refuse_overwriting(target / "plan.json", overwrite)
-    landmarks = [point for path in points for point in read_points(existing(path))]
+    given_frame = {"LPS": LPS, "RAS": RAS}.get(frame or "")
+    landmarks = [point for path in points for point in read_points(existing(path), given_frame)]
     with blaming("--points", "Rename one of them"):
         gathered = PointSet(landmarks)
     print_from_lps = read_threemf(existing(model))[0].print_from_lps if model else None

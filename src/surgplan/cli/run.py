@@ -75,9 +75,6 @@ def _default_folder(source: Path, case: str) -> Path:
 
 def _show(outcome: Outcome, output: Output) -> None:
     manifest = outcome.manifest
-    if not output.json and sys.stderr.isatty():
-        for line in summary(outcome):
-            output.say(line)
     values = {
         "case": str(outcome.folder),
         "verdict": manifest.verdict,
@@ -87,7 +84,12 @@ def _show(outcome: Outcome, output: Output) -> None:
         "structures": manifest.stages["surface"].results["measures"],
     }
     findings = tuple(finding for _, finding in manifest.findings)
-    output.result(Result(outcome.written, findings, values))
+    try:
+        output.result(Result(outcome.written, findings, values))
+    finally:
+        # last, so that it is what a person sees
+        for line in summary(outcome) if sys.stderr.isatty() and not output.json else ():
+            output.say(line)
 
 
 def summary(outcome: Outcome) -> list[str]:
