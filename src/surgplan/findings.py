@@ -64,3 +64,11 @@ def worst(findings: Iterable[Finding]) -> Level | None:
     order = list(Level)
     levels = [finding.level for finding in findings]
     return max(levels, key=order.index, default=None)
+
+
+READY, WITH_WARNINGS, REJECTED = "ready", "ready with warnings", "rejected"
+
+
+def verdict(findings: Iterable[Finding]) -> str:
+    """`ready`, `ready with warnings` or `rejected`, by the gravest finding."""
+    return {Level.WARN: WITH_WARNINGS, Level.REFUSE: REJECTED}.get(worst(findings) or Level.NOTE, READY)

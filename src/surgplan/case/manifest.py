@@ -13,7 +13,7 @@ from pydantic import Field
 
 from surgplan import __version__
 from surgplan.errors import BadInput
-from surgplan.findings import Finding, Level, worst
+from surgplan.findings import Finding, verdict
 from surgplan.formats.atomic import Written, write_text
 from surgplan.params import Params
 
@@ -24,8 +24,6 @@ INFLUENTIAL = (
     *("pymeshfix", "scipy", "trimesh", "vtk"),
 )
 """Packages whose version can change the bytes of a result."""
-
-VERDICTS = {None: "ready", Level.NOTE: "ready", Level.WARN: "ready with warnings", Level.REFUSE: "rejected"}
 
 
 class FileRecord(Params):
@@ -76,7 +74,7 @@ class Manifest(Params):
     @property
     def verdict(self) -> str:
         """`ready`, `ready with warnings` or `rejected`, by the gravest finding."""
-        return VERDICTS[worst(finding for _, finding in self.findings)]
+        return verdict(finding for _, finding in self.findings)
 
 
 def stage_key(stage: str, version: int, parameters: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

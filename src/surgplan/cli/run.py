@@ -10,6 +10,7 @@ import click
 
 from surgplan.cli.options import existing, overwrite_option, set_option, speaking
 from surgplan.cli.output import LiveProgress, Output, Result, style, table
+from surgplan.findings import READY, WITH_WARNINGS
 
 if TYPE_CHECKING:
     from surgplan.case.runner import Outcome
@@ -102,7 +103,7 @@ def summary(outcome: Outcome) -> list[str]:
         rows.append(
             (told["name"], f"{told['volume_mm3'] / 1000:.2f}", size, f"{told['topology']['triangles']:,}", tight)
         )
-    color = {"ready": "green", "ready with warnings": "yellow"}.get(manifest.verdict, "red")
+    color = {READY: "green", WITH_WARNINGS: "yellow"}.get(manifest.verdict, "red")
     total = sum(manifest.times[name] for name in outcome.ran)
     took = f"in {total:.1f} s" if outcome.ran else "nothing to do"
     return [

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from surgplan.findings import Finding, Level, worst
+from surgplan.findings import READY, REJECTED, WITH_WARNINGS, Finding, Level, verdict
 from surgplan.report.pictures import Kind, Picture
 from surgplan.report.rows import fact_rows, parameter_rows, plan_rows, print_rows, structure_rows
 from surgplan.report.slices import outline_colors
 from surgplan.report.stage import ReportInput
 
-VERDICTS = {None: "ready", Level.NOTE: "ready", Level.WARN: "ready with warnings", Level.REFUSE: "rejected"}
-CLASSES = {"ready": "good", "ready with warnings": "fair", "rejected": "bad"}
+CLASSES = {READY: "good", WITH_WARNINGS: "fair", REJECTED: "bad"}
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 UNSEEN = re.compile(
@@ -29,7 +28,7 @@ def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Fin
     import jinja2
 
     told = sorted_findings([*given.findings, *(("report", finding) for finding in findings)])
-    verdict = VERDICTS[worst(finding for _, finding in told)]
+    judged = verdict(finding for _, finding in told)
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=visible
     )
@@ -38,8 +37,8 @@ def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Fin
         case=given.case,
         recipe=given.recipe,
         facts=fact_rows(given.facts),
-        verdict=verdict,
-        verdict_class=CLASSES[verdict],
+        verdict=judged,
+        verdict_class=CLASSES[judged],
         grave=[(stage, finding) for stage, finding in told if finding.level is not Level.NOTE],
         notes=[(stage, finding) for stage, finding in told if finding.level is Level.NOTE],
         structures=structure_rows(given),
