@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class Surface:
         """(m, 3, 3) the three corners of each triangle, mm."""
         return self.vertices[self.triangles]
 
-    @property
+    @cached_property
     def bounds(self) -> Array:
         """(2, 3) lowest and highest coordinates that triangles reach, mm; `ValueError` when there are none."""
         if not len(self.triangles):
@@ -65,15 +66,17 @@ class Surface:
         taken = np.zeros(len(self.vertices), dtype=bool)  # forty times as fast as np.unique
         taken[self.triangles] = True
         used = self.vertices[taken]
-        return np.array([used.min(axis=0), used.max(axis=0)])
+        ends = np.array([used.min(axis=0), used.max(axis=0)])
+        ends.setflags(write=False)
+        return ends
 
-    @property
+    @cached_property
     def volume_mm3(self) -> float:
         """Signed volume by the divergence theorem: positive when the triangles face outward."""
         a, b, c = (self.corners - self.vertices.mean(axis=0)).transpose(1, 0, 2)
         return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
 
-    @property
+    @cached_property
     def area_mm2(self) -> float:
         """Sum of the triangles' areas, mm²."""
         a, b, c = self.corners.transpose(1, 0, 2)
