@@ -12,8 +12,9 @@ from surgplan.model.surface import Surface
 from surgplan.surface.fidelity import Contour
 from surgplan.surface.intersections import self_intersections
 from surgplan.surface.repair import RepairParams, compact, repair, what_is_wrong
-from surgplan.surface.simplify import NotManifold, simplify
+from surgplan.surface.simplify import simplify
 from surgplan.surface.smooth import smooth
+from surgplan.surface.solid import NotManifold
 from surgplan.surface.topology import Topology, bodies, body_volumes, topology
 
 Ints = NDArray[np.int32]
