@@ -7,7 +7,7 @@ Recipe tables, command-line options, `--help`, the JSON Schema and `docs/recipes
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -48,32 +48,63 @@ class Params(BaseModel):
 def _explain(model: type[BaseModel], error: ValidationError, where: str, also: Sequence[str]) -> WrongUsage:
     # a misspelt key is told before the one that is missing because of it
     first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
-    path = ".".join(str(part) for part in first["loc"])
+    loc = first["loc"]
+    inner, keys = _followed(model, loc[:-1])
+    path = ".".join([*keys, str(loc[-1])] if loc else [])
     if first["type"] == "extra_forbidden":
-        inner = _model_at(model, first["loc"][:-1])
         known = [*inner.model_fields, *(also if inner is model else ())]
-        return WrongUsage(where, f"unknown key `{path}`", advice=nearest(str(first["loc"][-1]), known))
+        return WrongUsage(where, f"unknown key `{path}`", advice=nearest(str(loc[-1]), known))
     if first["type"] == "missing":
         return WrongUsage(where, f"key `{path}` is missing", advice=f"Add `{path} = …`")
-    given = "" if first["type"] == "value_error" else f" is {first.get('input')!r}"
+    if first["type"].startswith("union_tag"):
+        return _explain_tag(first, where, path)
     reason = first["msg"].removeprefix("Value error, ")
-    parts = [part for part in first["loc"] if isinstance(part, str)]
-    field = _model_at(model, first["loc"][:-1]).model_fields.get(parts[-1]) if parts else None
+    reason = reason[0].lower() + reason[1:]
+    field = inner.model_fields.get(str(loc[-1])) if loc else None
+    if field is None and first["type"] == "value_error":
+        place = path if loc and isinstance(loc[-1], int) else ".".join(keys)
+        return WrongUsage(where, f"`{place}`: {reason}" if place else reason)
+    given = "" if first["type"] == "value_error" else f" is {first.get('input')!r}"
     meaning = f"`{path}` is: {field.description}" if field and field.description else ""
-    return WrongUsage(where, f"`{path}`{given}: {reason[0].lower() + reason[1:]}", advice=meaning)
+    return WrongUsage(where, f"`{path}`{given}: {reason}", advice=meaning)
 
 
-def _model_at(model: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel]:
-    """The model of the table that a path of keys leads to, as far as it leads to one."""
+def _explain_tag(first: Any, where: str, path: str) -> WrongUsage:
+    """A table in a list of several kinds, whose kind is not known or not told."""
+    context = first["ctx"]
+    key = context["discriminator"].strip("'")
+    if first["type"] == "union_tag_not_found":
+        return WrongUsage(where, f"key `{path}.{key}` is missing", advice=f"Add `{key} = …`")
+    known = [tag.strip("' ") for tag in context["expected_tags"].split(",")]
+    return WrongUsage(where, f"`{path}.{key}` is {context['tag']!r}", advice=nearest(context["tag"], known))
+
+
+def _followed(model: type[BaseModel], path: Sequence[int | str]) -> tuple[type[BaseModel], list[str]]:
+    """The model of the table that a path of keys leads to, as far as it leads to one, and the keys as they are written.
+
+    Where a list holds tables of several kinds, the path names the kind, which is no key.
+    """
+    kinds: list[type[BaseModel]] = []
+    keys = []
     for key in path:
+        chosen = [kind for kind in kinds if key in _tags(kind)]
+        if len(kinds) > 1 and chosen:
+            model, kinds = chosen[0], []
+            continue
+        keys.append(str(key))
         field = model.model_fields.get(str(key))
-        inner = _inner_model(field.annotation) if field is not None else None
-        model = inner or model
-    return model
+        if field is not None:
+            kinds = list(_inner_models(field.annotation))
+            model = kinds[0] if kinds else model
+    return model, keys
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
+def _tags(model: type[BaseModel]) -> set[Any]:
+    return {value for field in model.model_fields.values() for value in get_args(field.annotation)}
+
+
+def _inner_models(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_inner_model(part) for part in get_args(annotation))
-    return next((inner for inner in found if inner is not None), None)
+        yield annotation
+    for part in get_args(annotation):
+        yield from _inner_models(part)

@@ -18,6 +18,7 @@ from surgplan.model.frames import LPS, LPS_FROM_RAS, RAS
 from surgplan.model.labels import file_stem
 from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.params import Params, nearest
+from surgplan.segment.given import Given
 
 STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "report")
 
@@ -98,6 +99,11 @@ class CasePlan:
     landmarks: PointSet
     trajectories: tuple[Trajectory, ...]
     entries: CaseFile
+
+    @property
+    def given(self) -> Given:
+        """What the segmentation may look at beside the scan."""
+        return Given(self.landmarks)
 
     def case_toml(self) -> dict[str, Any]:
         """The tables of the case folder's own `case.toml`: complete, without the path of the scan.

@@ -9,7 +9,8 @@ from pydantic.fields import FieldInfo
 from surgplan.case.casefile import CaseFile, LandmarkEntry, TrajectoryEntry
 from surgplan.case.recipe import Recipe
 from surgplan.params import Params
-from surgplan.segment.stage import StructureParams
+from surgplan.segment.operations import Operation
+from surgplan.segment.structure import METHOD_TABLES, StructureParams
 
 HEAD = """# Recipes and case files
 
@@ -34,7 +35,7 @@ def recipes_markdown() -> str:
     parts = [HEAD]
     for name, info in Recipe.model_fields.items():
         if name == "structure":
-            parts.append(_section("[[structure]]", StructureParams, "One table for each structure to segment."))
+            parts += _structures()
         elif isinstance(info.annotation, type) and issubclass(info.annotation, Params):
             parts.append(_section(f"[{name}]", info.annotation, (info.annotation.__doc__ or "").strip()))
     parts.append("# Case files\n")
@@ -44,13 +45,53 @@ def recipes_markdown() -> str:
     return "\n".join(parts)
 
 
+STRUCTURE = """One table for each structure to segment. Its `method` finds it; then its own keys refine it, in this
+order: `thinnest_mm`, `keep_largest` with `min_volume_mm3` and `dense_hu`, `boundary`, `close_mm`, `fill_holes`; then
+the list `refine`, in its own order."""
+
+REFINE = """Each entry of a structure's `refine` list is a small table whose `op` says what is done:
+
+```toml
+refine = [
+    { op = "keep_largest", n = 2 },
+    { op = "close", gap_mm = 1.0 },
+    { op = "subtract", structure = "vessels", margin_mm = 0.5 },
+]
+```
+
+A `structure` that an operation names must stand before; a `helper` is found for that alone. A `landmark` is one of the
+case file's. Lengths are true in every direction, whatever the shape of the voxels.
+"""
+
+
+def _structures() -> list[str]:
+    """`[[structure]]`, the tables of its methods, and its operations."""
+    skip = (*METHOD_TABLES, "refine")
+    parts = [_section("[[structure]]", StructureParams, STRUCTURE, skip)]
+    for name, model in METHOD_TABLES.items():
+        title = f'method = "{name.replace("_", "-")}"'
+        parts.append(_section(title, model, f"{model.__doc__}\n\nIts parameters, in the structure's table `{name}`:"))
+    parts.append(f"## `refine`\n\n{REFINE}")
+    rows = ["| op | what it does | key | type | default | range | meaning |", "| --- " * 7 + "|"]
+    for kind in get_args(get_args(Operation)[0]):
+        fields = [(name, info) for name, info in kind.model_fields.items() if name != "op"]
+        (op,) = get_args(kind.model_fields["op"].annotation)
+        head = f"| `{op}` | {kind.__doc__} "
+        for row in [_row(*field) for field in fields] or ["| | | | | |"]:
+            rows.append(head + row)
+            head = "| | "
+    return [*parts, "\n".join(rows) + "\n"]
+
+
+def _row(name: str, info: FieldInfo) -> str:
+    return f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {_range(info)} | {info.description} |"
+
+
 def _section(title: str, model: type[Params], text: str, skip: tuple[str, ...] = ()) -> str:
     rows = ["| key | type | default | range | meaning |", "| --- | --- | --- | --- | --- |"]
     for name, info in model.model_fields.items():
         if name not in skip:
-            rows.append(
-                f"| `{name}` | {_type(info.annotation)} | {_default(info)} | {_range(info)} | {info.description} |"
-            )
+            rows.append(_row(name, info))
     return f"## `{title}`\n\n{text}\n\n" + "\n".join(rows) + "\n"
 
 

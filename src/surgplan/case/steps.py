@@ -24,7 +24,7 @@ from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationParams, NavigationPlan, plan_navigation
 from surgplan.printing.stage import PrintParams, PrintResult, prepare
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
-from surgplan.segment.stage import SegmentParams, segment
+from surgplan.segment.stage import Given, SegmentParams, segment
 from surgplan.surface.stage import SurfaceMeasures, SurfaceParams, SurfaceResult, make_surfaces
 
 N = TypeVar("N")
@@ -53,11 +53,11 @@ def ingest_step(source: Path, params: IngestParams, target: Path) -> StepOutput[
     return StepOutput(ingested, (written,), ingested.findings, results)
 
 
-def segment_step(volume: Volume, params: SegmentParams, target: Path) -> StepOutput[LabelMap]:
+def segment_step(volume: Volume, params: SegmentParams, given: Given, target: Path) -> StepOutput[LabelMap]:
     """Segment a volume; write the label map as `.seg.nrrd`."""
     from surgplan.formats.segmentations import write_labels
 
-    result = segment(volume, params)
+    result = segment(volume, params, given)
     return StepOutput(result.labels, (write_labels(target, result.labels),), result.findings)
 
 

@@ -114,7 +114,7 @@ def _ingest(shop: Workshop) -> StepOutput[Any]:
 
 
 def _segment(shop: Workshop) -> StepOutput[Any]:
-    output = segment_step(shop.volume, shop.plan.recipe.segment, shop.folder / LABELS)
+    output = segment_step(shop.volume, shop.plan.recipe.segment, shop.plan.given, shop.folder / LABELS)
     shop.labels = output.noun
     return output
 
@@ -150,6 +150,14 @@ def _of(table: str) -> Callable[[CasePlan], dict[str, Any]]:
     return parameters
 
 
+def _segment_parameters(plan: CasePlan) -> dict[str, Any]:
+    """The structures, and those landmarks of the case that they refer to."""
+    params = plan.recipe.segment
+    asked = params.landmarks
+    entries = [entry.model_dump(mode="json") for entry in plan.entries.landmark if entry.name in asked]
+    return {**params.model_dump(mode="json"), **({"landmark": entries} if entries else {})}
+
+
 def _print_parameters(plan: CasePlan) -> dict[str, Any]:
     return {"case": plan.case, **plan.recipe.print.model_dump(mode="json")}
 
@@ -168,7 +176,7 @@ def _report_parameters(plan: CasePlan) -> dict[str, Any]:
 
 STAGES = (
     Stage("ingest", 1, (), _of("ingest"), _ingest),
-    Stage("segment", 1, ("ingest",), _of("segment"), _segment),
+    Stage("segment", 1, ("ingest",), _segment_parameters, _segment),
     Stage("surface", 1, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 1, ("surface",), _print_parameters, _print),
     Stage("navigation", 1, ("ingest", "print"), _navigation_parameters, _navigate),

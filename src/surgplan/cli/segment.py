@@ -18,14 +18,15 @@ from surgplan.cli.options import (
 )
 from surgplan.cli.output import Output, Result
 from surgplan.errors import WrongUsage
-from surgplan.segment.stage import SegmentParams, StructureParams
+from surgplan.segment.stage import Given, SegmentParams, StructureParams
 
 
 @click.command("segment")
 @click.argument("volume", type=click.Path(path_type=Path))
 @output_option("The label map, .seg.nrrd.")
 @click.option("-r", "--recipe", help="Name or file of the recipe; without it the options tell one structure.")
-@params_options(StructureParams)
+@click.option("--landmarks", type=click.Path(path_type=Path), help="Seeds and other points, .mrk.json or .fcsv.")
+@params_options(StructureParams, skip=("helper",))
 @set_option
 @overwrite_option
 @speaking
@@ -33,6 +34,7 @@ def command(
     volume: Path,
     target: Path,
     recipe: str | None,
+    landmarks: Path | None,
     settings: tuple[str, ...],
     overwrite: bool,
     output: Output,
@@ -43,12 +45,14 @@ def command(
     \b
     surgplan segment volume.nrrd -r ct-skull -o labels.seg.nrrd
     surgplan segment volume.nrrd --name bone --threshold-hu 250 3071 -o labels.seg.nrrd
+    surgplan segment volume.nrrd -r cta-vessels --landmarks seeds.mrk.json -o labels.seg.nrrd
     """
     existing(volume)
     from surgplan.case.casefile import plan_case
     from surgplan.case.steps import segment_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
+    from surgplan.formats.markups import read_points
 
     single = given(options)
     if recipe is None:
@@ -61,5 +65,6 @@ def command(
     else:
         params = plan_case(volume, recipe, "case", settings).recipe.segment
     refuse_overwriting(target, overwrite)
-    made = segment_step(read_volume(volume), params, target)
+    points = Given(read_points(existing(landmarks))) if landmarks else Given()
+    made = segment_step(read_volume(volume), params, points, target)
     output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from surgplan.errors import BadInput, EmptyLabel, Refused
@@ -48,18 +50,18 @@ ENDS |= {"S": ("lower", "upper"), "I": ("upper", "lower")}
 """For each direction that an axis grows to: what its first and its last end are called."""
 
 
-def check_scale(volume: Volume) -> list[Finding]:
-    """Whether thresholds in HU mean anything for this scan.
+def check_scale(volume: Volume, needing_hu: Sequence[str]) -> list[Finding]:
+    """Whether thresholds in HU mean anything for this scan; `needing_hu` names the structures that have such.
 
     Raises
     ------
     BadInput
         It is an MR scan.
     """
-    if volume.modality is Modality.CT:
+    if volume.modality is Modality.CT or not needing_hu:
         return []
     if volume.modality is Modality.MR:
-        advice = "Choose a recipe for MR, or pass a CT scan"
+        advice = f"Choose a recipe for MR, or pass a CT scan: structure `{needing_hu[0]}` is found by thresholds"
         raise BadInput("scan", "is an MR scan and has no Hounsfield units", "a CT scan", advice)
     lowest, highest = volume.array.min(), volume.array.max()
     air = lowest <= AIR_HU
@@ -138,6 +140,16 @@ def told_filled(name: str, closed_mm3: float, cavities: int, cavities_mm3: float
     return findings
 
 
+def told_change(name: str, what: str, before_mm3: float, after_mm3: float) -> list[Finding]:
+    """How much an operation of the recipe changed a structure."""
+    if after_mm3 == before_mm3:
+        return []
+    measured = (
+        f"{what}: {_volume(before_mm3)} became {_volume(after_mm3)} ({100 * (after_mm3 / before_mm3 - 1):+.1f} %)"
+    )
+    return [Finding("refined", Level.NOTE, measured, source="recipe", subject=name)]
+
+
 def told_overlap(name: str, voxels: int, left: Region) -> list[Finding]:
     """Voxels that an earlier structure had already."""
     share = voxels / (voxels + left.voxels)
@@ -207,6 +219,11 @@ def check_side(volume: Volume, label: Label, region: Region) -> list[Finding]:
         advice = "Check the orientation of the scan, or correct the structure's `side`"
         raise Refused(f"structure `{label.name}`", measured, f"on the {label.side} side", advice)
     return [Finding("side", Level.NOTE, measured, str(label.side), subject=label.name)]
+
+
+def middle_of_body(volume: Volume) -> float:
+    """LPS x of the body's middle, mm."""
+    return _body_across(volume)[0]
 
 
 def _body_across(volume: Volume) -> tuple[float, float, bool]:

@@ -8,6 +8,8 @@ import numpy as np
 
 from surgplan.model.frames import Array
 from surgplan.model.volume import Volume
+from surgplan.segment.combine import intersect
+from surgplan.segment.morphology import grow
 from surgplan.segment.region import Mask, Region
 from surgplan.segment.runs import Ints, Runs, connected, runs_of
 from surgplan.segment.threshold import between
@@ -114,6 +116,14 @@ def keep_touching(region: Region, seed: Region) -> Region:
     parts = parts_of(region)
     hit = parts.shared(seed.within(region.box).mask) > 0
     return region if hit.all() else _without(parts, ~hit)
+
+
+def keep_near(region: Region, seed: Region, within_mm: float) -> tuple[Region, Dropped]:
+    """Only the parts that come within `within_mm` of `seed`, which may lie anywhere; and what was dropped."""
+    near = intersect(region, grow(seed, within_mm) if within_mm else seed)
+    parts = parts_of(region)
+    hit = parts.shared(near.within(region.box).mask) > 0
+    return (region, Dropped()) if hit.all() else (_without(parts, ~hit), _told(parts, ~hit))
 
 
 def _told(parts: Parts, dropped: Mask) -> Dropped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from surgplan.segment.combine import intersect
 from surgplan.segment.packed import Row, dilated, eroded, packed, unpacked
 from surgplan.segment.region import Region
 
@@ -80,3 +81,8 @@ def cut_thin(region: Region, thinnest_mm: float) -> Region:
     margin = _reach(back)
     words = dilated(eroded(packed(region.mask, margin), core), back)
     return region.with_mask(region.mask & unpacked(words, margin, region.box.shape))
+
+
+def open_bridges(region: Region, width_mm: float) -> Region:
+    """The morphological opening by a ball of that diameter: what is thinner goes, and edges get round."""
+    return intersect(grow(shrink(region, width_mm / 2), width_mm / 2), region)

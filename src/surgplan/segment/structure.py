@@ -1,0 +1,105 @@
+"""One structure of a recipe: how it is found, refined, called and shown."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from surgplan.model.labels import LONGEST_NAME, Code, Label, Side
+from surgplan.params import Params
+from surgplan.segment.operations import Operation
+
+Method = Literal["threshold"]
+
+NEEDS_THRESHOLD = frozenset({"threshold"})
+"""Methods that cannot work without `threshold_hu`."""
+
+NEEDS_HU = frozenset({"threshold"})
+"""Methods whose parameters are Hounsfield units, which only CT has."""
+
+
+class StructureParams(Params):
+    """How one structure is found in the scan, what it is called and how it is shown."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="what the structure is called")
+    method: Method = Field("threshold", description="how it is found")
+    threshold_hu: tuple[float, float] | None = Field(
+        None, description="lowest and highest intensity that belong to it, in HU"
+    )
+    boundary: Literal["threshold", "half-maximum"] = Field(
+        "threshold",
+        description="where its surface lies: at the lower threshold, or half way between inside and outside",
+    )
+    thinnest_mm: float = Field(0.0, ge=0, le=20, description="cut off shells and bridges thinner than this, in mm")
+    keep_largest: int | None = Field(None, ge=1, description="keep this many connected parts, the largest ones")
+    min_volume_mm3: float = Field(0.0, ge=0, description="drop connected parts that are smaller, in mm³")
+    dense_hu: float | None = Field(
+        None, description="keep only connected parts of which a tenth reaches this intensity, in HU"
+    )
+    close_mm: float = Field(0.0, ge=0, le=10, description="close gaps up to this wide, in mm")
+    fill_holes: bool = Field(False, description="fill every cavity that has no way out, however large")
+    fill_holes_mm3: float = Field(0.0, ge=0, description="fill cavities that have no way out up to this volume, in mm³")
+    refine: tuple[Operation, ...] = Field((), max_length=50, description="more operations, in the order of the list")
+    helper: bool = Field(False, description="only for structures after it to refer to: not in the label map")
+    color: str = Field("#e8dcc0", pattern=r"^#[0-9a-fA-F]{6}$", description="its colour, as #rrggbb")
+    side: Side = Field(Side.NONE, description="the patient's side on which it must lie: left, right, or empty")
+    code: tuple[str, str, str] | None = Field(
+        None, description="its coded meaning: scheme, value, meaning, for example SCT, 272679002, Bone"
+    )
+    optional: bool = Field(False, description="no error when the scan does not hold it")
+
+    @field_validator("threshold_hu")
+    @classmethod
+    def _in_order(cls, limits: tuple[float, float] | None) -> tuple[float, float] | None:
+        if limits is not None and limits[0] >= limits[1]:
+            raise ValueError(f"the lower threshold {limits[0]:g} is not below the upper one, {limits[1]:g}")
+        return limits
+
+    @model_validator(mode="after")
+    def _fits_its_method(self) -> StructureParams:
+        if self.threshold_hu is None:
+            if self.method in NEEDS_THRESHOLD:
+                raise ValueError(f"key `threshold_hu` is missing: method `{self.method}` needs it")
+            if self.boundary == "half-maximum":
+                raise ValueError('`boundary = "half-maximum"` needs `threshold_hu`')
+        own = self.method.replace("-", "_")
+        for name in METHOD_TABLES:
+            if name != own and getattr(self, name) is not None:
+                raise ValueError(f"table `{name}` is given, but the method is `{self.method}`")
+        return self
+
+    @model_validator(mode="after")
+    def _is_a_label(self) -> StructureParams:
+        self.label(1)
+        return self
+
+    def label(self, value: int, level: float | None = None) -> Label:
+        """The structure's label with this value and boundary level."""
+        red, green, blue = (int(self.color[at : at + 2], 16) for at in (1, 3, 5))
+        code = Code(*self.code) if self.code else None
+        return Label(value, self.name, (red, green, blue), self.side, code, level)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and highest intensity that belong to it; without `threshold_hu`, all do."""
+        return self.threshold_hu or (float("-inf"), float("inf"))
+
+    @property
+    def landmarks(self) -> tuple[str, ...]:
+        """The landmarks of the case file that it refers to."""
+        named = [getattr(operation, "landmark", None) for operation in self.refine]
+        return tuple(name for name in (*getattr(self.table, "landmarks", ()), *named) if name)
+
+    @property
+    def table(self) -> Any:
+        """The parameters of its method: the table of that name, or its defaults; None for a method without any."""
+        name = self.method.replace("-", "_")
+        if name not in METHOD_TABLES:
+            return None
+        given = getattr(self, name)
+        return METHOD_TABLES[name]() if given is None else given
+
+
+METHOD_TABLES: dict[str, type[Params]] = {}
+"""Key in a structure's table → the parameters of the method of that name."""
