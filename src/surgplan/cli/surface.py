@@ -30,10 +30,12 @@ def command(labels: Path, volume: Path | None, target: Path, overwrite: bool, ou
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
     from surgplan.formats.segmentations import read_labels
+    from surgplan.segment.sides import check_sides
 
     found = read_labels(labels)
     for label in found.labels:
         refuse_overwriting(target / f"{label.file_stem}.ply", overwrite)
     scan = read_volume(existing(volume)) if volume else None
+    sides = check_sides(found, scan)
     made = surface_step(scan, found, SurfaceParams.from_table(given(options), "command line"), target)
-    output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))
+    output.result(Result(tuple(file.path for file in made.written), (*sides, *made.findings), made.results))

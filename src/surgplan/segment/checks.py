@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from surgplan.errors import BadInput, EmptyLabel, Refused
+from surgplan.errors import BadInput, EmptyLabel
 from surgplan.findings import Finding, Level
-from surgplan.model.labels import Label, Side
 from surgplan.model.volume import Modality, Volume
 from surgplan.segment.boundary import Edge
 from surgplan.segment.components import DENSE_SHARE, Dropped
@@ -17,9 +16,6 @@ from surgplan.segment.threshold import between
 
 AIR_HU = -500.0
 """Any CT that shows the air around or in a patient has values below this."""
-
-BODY_HU = -300.0
-"""Above this is tissue, below it air and most foam."""
 
 METAL_HU = 3000.0
 """Enamel and the densest bone stay below; the 12-bit scale of older scanners ends at 3071."""
@@ -35,15 +31,6 @@ GRAVE_CHANGE = 0.3
 
 GRAVE_OVERLAP = 0.01
 """Structures that claim this share of a structure's voxels together were not meant to overlap."""
-
-BODY_STEP_MM = 4.0
-"""So fine a grid is enough to find the middle of the body."""
-
-CUT_SHARE = 0.4
-"""A scan whose left or right end layer holds this share of the tissue of its fullest layer cuts deep into the body."""
-
-MIDLINE_SHARE = 0.05
-"""How near to the middle, as a share of the body's width, a structure has no clear side."""
 
 ENDS = {"L": ("right", "left"), "R": ("left", "right"), "P": ("front", "back"), "A": ("back", "front")}
 ENDS |= {"S": ("lower", "upper"), "I": ("upper", "lower")}
@@ -195,50 +182,6 @@ def check_metal(volume: Volume, name: str, region: Region) -> list[Finding]:
     measured = f"{_volume(volume_mm3)} at or above {METAL_HU:g} HU: metal, whose outline is too large and streaked"
     advice = "Do not trust the surface there; a scan with metal artefact reduction is better"
     return [Finding("metal", Level.WARN, measured, _volume(METAL_MM3), advice, subject=name)]
-
-
-def check_side(volume: Volume, label: Label, region: Region) -> list[Finding]:
-    """Whether a structure lies on the side of the body that it says.
-
-    Raises
-    ------
-    Refused
-        It clearly lies on the other side, and the scan shows enough of the body to tell.
-    """
-    if label.side is Side.NONE:
-        return []
-    middle, width, cut = _body_across(volume)
-    offset = float(region.centre[0]) - middle
-    found = Side.LEFT if offset > 0 else Side.RIGHT
-    measured = f"its centre lies {abs(offset):.1f} mm {found} of the body's middle"
-    if cut or abs(offset) < MIDLINE_SHARE * width:
-        reason = "the scan cuts deep into the body's flank" if cut else "that is too near to tell a side"
-        advice = f"Check by eye that it is the {label.side} one"
-        return [Finding("side", Level.WARN, f"{measured}, and {reason}", str(label.side), advice, subject=label.name)]
-    if found is not label.side:
-        advice = "Check the orientation of the scan, or correct the structure's `side`"
-        raise Refused(f"structure `{label.name}`", measured, f"on the {label.side} side", advice)
-    return [Finding("side", Level.NOTE, measured, str(label.side), subject=label.name)]
-
-
-def middle_of_body(volume: Volume) -> float:
-    """LPS x of the body's middle, mm."""
-    return _body_across(volume)[0]
-
-
-def _body_across(volume: Volume) -> tuple[float, float, bool]:
-    """Middle of the body (LPS x, mm), its width, and whether the scan cuts deep into its left or right."""
-    i, j, k = (max(1, int(BODY_STEP_MM / step)) for step in volume.grid.spacing)
-    tissue = between(volume.array[::k, ::j, ::i], BODY_HU, float("inf"))
-    across = 2 - int(np.abs(volume.grid.direction[0]).argmax())
-    layers = np.array([np.count_nonzero(layer) for layer in np.moveaxis(tissue, across, 0)])
-    if not layers.any():
-        return float(volume.grid.centre[0]), 0.0, True
-    kji = np.nonzero(tissue)
-    x = volume.grid.lps_from_ijk.apply(np.stack(kji[::-1], axis=1) * (i, j, k))[:, 0]
-    low, high = np.quantile(x, (0.002, 0.998))
-    cut = max(layers[0], layers[-1]) > CUT_SHARE * layers.max()
-    return float(x.mean()), float(high - low), bool(cut)
 
 
 def _volume(mm3: float) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 from surgplan.errors import EmptyLabel
 from surgplan.findings import Finding
 from surgplan.segment import operations as ops
-from surgplan.segment.checks import middle_of_body, told_change, told_dropped
+from surgplan.segment.checks import told_change, told_dropped
 from surgplan.segment.combine import add, intersect, subtract
 from surgplan.segment.components import Dropped, Rule, fill_cavities, keep_near, keep_parts
 from surgplan.segment.crop import ball, keep_ball, keep_box, keep_side
 from surgplan.segment.given import Found, Scene
+from surgplan.segment.middle import known_middle
 from surgplan.segment.morphology import close_gaps, cut_thin, grow, open_bridges, shrink
 from surgplan.segment.region import Region
 from surgplan.segment.smooth import majority, smoothed
@@ -108,10 +109,8 @@ def with_margin(region: Region, margin_mm: float) -> Region:
 
 
 def _keep_side(at: At, region: Region, operation: ops.KeepSide) -> Region:
-    if operation.landmark is not None:
-        middle = float(at.point(operation.landmark)[0])
-    else:
-        middle = middle_of_body(at.scene.volume)
+    named = operation.landmark
+    middle = known_middle(at.scene.volume) if named is None else float(at.point(named)[0])
     return keep_side(region, operation.side, middle)
 
 

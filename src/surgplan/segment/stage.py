@@ -13,10 +13,11 @@ from surgplan.findings import Finding, Level
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.volume import Modality, Volume
 from surgplan.params import Params
-from surgplan.segment.checks import check_ends, check_metal, check_scale, check_side, told_overlap
+from surgplan.segment.checks import check_ends, check_metal, check_scale, told_overlap
 from surgplan.segment.given import Given, Scene
 from surgplan.segment.methods import find_structure
 from surgplan.segment.region import Region
+from surgplan.segment.sides import check_sides
 from surgplan.segment.structure import NEEDS_HU, StructureParams
 
 __all__ = ["Given", "SegmentParams", "SegmentResult", "StructureParams", "segment"]
@@ -91,7 +92,8 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
         findings += [*told, *_checked(volume, labels[-1], region)]
     if not labels:
         raise EmptyLabel("scan", "none of the structures is in it", advice="Take another recipe")
-    return SegmentResult(LabelMap(volume.grid, array, tuple(labels)), tuple(findings))
+    found_labels = LabelMap(volume.grid, array, tuple(labels))
+    return SegmentResult(found_labels, (*findings, *check_sides(found_labels, volume)))
 
 
 def _claimed(
@@ -115,4 +117,4 @@ def _checked(volume: Volume, label: Label, region: Region) -> list[Finding]:
     findings = check_ends(label.name, region)
     if volume.modality is Modality.CT:
         findings += check_metal(volume, label.name, region)
-    return findings + check_side(volume, label, region)
+    return findings
