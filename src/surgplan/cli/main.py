@@ -18,6 +18,7 @@ from surgplan.errors import Missing, OutOfResources, SurgplanError
 
 COMMANDS = {
     "run": "The whole pipeline: from a scan to models, navigation data and a report.",
+    "batch": "Many cases unattended: one bad case never stops the rest.",
     "ingest": "Read and check a scan, write it as one volume.",
     "segment": "Label the structures of a volume.",
     "surface": "Extract a watertight surface for each label.",

@@ -55,7 +55,11 @@ class Output:
             click.echo(line, err=True)
 
 
-class RejectedResult(FailedCheck):
+class AfterResult(FailedCheck):
+    """A check failed, and the result on stdout tells it already: with `--json` no second document follows."""
+
+
+class RejectedResult(AfterResult):
     """A result was made and failed a check; the findings, which were shown already, say why."""
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -93,7 +97,7 @@ def style(text: str, color: str, bold: bool = False) -> str:
 
 def show_error(error: SurgplanError, as_json: bool) -> int:
     """The error's one message on stderr, or as a document on stdout with `--json`; returns its exit code."""
-    if as_json and not isinstance(error, RejectedResult):
+    if as_json and not isinstance(error, AfterResult):
         click.echo(json.dumps({"error": error.as_dict()}, indent=1, ensure_ascii=False))
     click.echo(f"{style('error:', 'red', bold=True)} {error.message}", err=True)
     return error.exit_code

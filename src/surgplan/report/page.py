@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surgplan.findings import READY, REJECTED, WITH_WARNINGS, Finding, Level, verdict
 from surgplan.report.pictures import Kind, Picture
@@ -14,8 +14,12 @@ from surgplan.report.rows import fact_rows, parameter_rows, plan_rows, print_row
 from surgplan.report.slices import outline_colors
 from surgplan.report.stage import ReportInput
 
+if TYPE_CHECKING:
+    import jinja2
+
 CLASSES = {READY: "good", WITH_WARNINGS: "fair", REJECTED: "bad"}
 TEMPLATE = Path(__file__).with_name("page.html.j2")
+STYLE = Path(__file__).with_name("style.css")
 
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
@@ -25,33 +29,44 @@ UNSEEN = re.compile(
 
 def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Finding]) -> str:
     """Fill the template. All text is escaped; pictures are embedded."""
-    import jinja2
-
     told = sorted_findings([*given.findings, *(("report", finding) for finding in findings)])
     judged = verdict(finding for _, finding in told)
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=visible
-    )
-    environment.filters["data_uri"] = data_uri
-    text: str = environment.from_string(TEMPLATE.read_text("utf-8")).render(
-        case=given.case,
-        recipe=given.recipe,
-        facts=fact_rows(given.facts),
-        verdict=judged,
-        verdict_class=CLASSES[judged],
-        grave=[(stage, finding) for stage, finding in told if finding.level is not Level.NOTE],
-        notes=[(stage, finding) for stage, finding in told if finding.level is Level.NOTE],
-        structures=structure_rows(given),
-        pictures=_by_kind(pictures),
-        outlines=_outlines(given),
-        single=len({picture.structure for picture in pictures if picture.structure}),
-        print=print_rows(given.plate),
-        plan=plan_rows(given.plan),
-        stages={name: parameter_rows(parameters) for name, parameters in given.stages.items()},
-        files=given.files,
-        versions=given.versions,
+    text: str = (
+        environment()
+        .from_string(TEMPLATE.read_text("utf-8"))
+        .render(
+            case=given.case,
+            recipe=given.recipe,
+            facts=fact_rows(given.facts),
+            verdict=judged,
+            verdict_class=CLASSES[judged],
+            grave=[(stage, finding) for stage, finding in told if finding.level is not Level.NOTE],
+            notes=[(stage, finding) for stage, finding in told if finding.level is Level.NOTE],
+            structures=structure_rows(given),
+            pictures=_by_kind(pictures),
+            outlines=_outlines(given),
+            single=len({picture.structure for picture in pictures if picture.structure}),
+            print=print_rows(given.plate),
+            plan=plan_rows(given.plan),
+            stages={name: parameter_rows(parameters) for name, parameters in given.stages.items()},
+            files=given.files,
+            versions=given.versions,
+        )
     )
     return text
+
+
+def environment() -> jinja2.Environment:
+    """What all pages are made with: text is escaped and shown as it is, an unknown name is an error, one style."""
+    import jinja2
+    import markupsafe
+
+    made = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=visible
+    )
+    made.filters["data_uri"] = data_uri
+    made.globals["style"] = markupsafe.Markup(STYLE.read_text("utf-8"))
+    return made
 
 
 def sorted_findings(told: Iterable[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
