@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from surgplan.case.toml_files import merged, read_toml
-from surgplan.errors import WrongUsage
+from surgplan.errors import Missing, WrongUsage
 from surgplan.ingest.stage import IngestParams
 from surgplan.navigation.stage import NavigationParams
 from surgplan.params import Params, nearest
@@ -53,10 +53,27 @@ def recipe_folders() -> tuple[Path, ...]:
     folders = [Path(entry) for entry in os.environ.get("SURGPLAN_RECIPES", "").split(os.pathsep) if entry]
     config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     folders.append(Path(config) / "surgplan" / "recipes")
+    return (*(folder for folder in folders if folder.is_dir()), *_shipped_folders())
+
+
+def _shipped_folders() -> tuple[Path, ...]:
+    """Where the package's own recipes are: in it, or beside it in a checkout that is installed for development."""
     package = Path(__file__).resolve().parents[1]
-    folders.append(package / "pipelines")
-    folders.append(package.parents[1] / "pipelines")  # a checkout, installed for development
-    return tuple(folder for folder in folders if folder.is_dir())
+    return tuple(each for each in (package / "pipelines", package.parents[1] / "pipelines") if each.is_dir())
+
+
+def shipped(name: str) -> Path:
+    """A file of the package's `pipelines/`.
+
+    Raises
+    ------
+    Missing
+        The installation is not whole.
+    """
+    for folder in _shipped_folders():
+        if (folder / name).is_file():
+            return folder / name
+    raise Missing(name, "is not in this installation", advice="Install surgplan again")
 
 
 def recipe_paths() -> dict[str, Path]:
@@ -89,15 +106,31 @@ def find_recipe(name: str, beside: Path | None = None) -> Path:
     return known[name]
 
 
-def recipe_tables(path: Path, depth: int = 0) -> dict[str, Any]:
+def recipe_chain(path: Path) -> tuple[Path, ...]:
+    """The recipe's file, then that of the recipe which it `extends`, and so on.
+
+    Raises
+    ------
+    WrongUsage
+        There is no such recipe, or they extend one another in a circle.
+    """
+    chain = [path]
+    while (base := read_toml(chain[-1]).get("extends")) is not None:
+        if len(chain) > DEEPEST_EXTENSION or not isinstance(base, str):
+            found = f"`extends = {base!r}` goes round in circles or is no name"
+            raise WrongUsage(chain[-1], found, advice="Name one recipe")
+        chain.append(find_recipe(base, chain[-1].parent))
+    return tuple(chain)
+
+
+def recipe_tables(path: Path) -> dict[str, Any]:
     """A recipe's tables, on top of those of the recipe that it `extends`."""
-    tables = read_toml(path)
-    base = tables.pop("extends", None)
-    if base is None:
-        return tables
-    if depth >= DEEPEST_EXTENSION or not isinstance(base, str):
-        raise WrongUsage(path, f"`extends = {base!r}` goes round in circles or is no name", advice="Name one recipe")
-    return merged(recipe_tables(find_recipe(base, path.parent), depth + 1), tables)
+    tables: dict[str, Any] = {}
+    for each in reversed(recipe_chain(path)):
+        own = read_toml(each)
+        own.pop("extends", None)
+        tables = merged(tables, own)
+    return tables
 
 
 def load_recipe(tables: dict[str, Any], where: str, overrides: Iterable[tuple[str, dict[str, Any]]] = ()) -> Recipe:

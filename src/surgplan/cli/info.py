@@ -16,11 +16,17 @@ OPTIONAL = {"open3d": "surface registration: pip install 'surgplan[registration]
 
 
 @click.command("info")
+@click.option("--make", "rules", is_flag=True, help="Only the path of the rules for GNU Make, surgplan.mk.")
 @speaking
-def command(output: Output) -> None:
+def command(rules: bool, output: Output) -> None:
     """Versions of surgplan and of what it stands on, where recipes are looked up, and what is missing."""
     from surgplan.case.manifest import INFLUENTIAL
-    from surgplan.case.recipe import recipe_folders
+    from surgplan.case.recipe import recipe_folders, shipped
+
+    if rules:
+        path = shipped("surgplan.mk")
+        output.result(Result(values={"make": str(path)}, lines=(str(path),)))
+        return
 
     versions = {"surgplan": __version__, "python": platform.python_version()}
     versions |= {name: _version(name) for name in (*INFLUENTIAL, *OPTIONAL)}

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import existing, given, overwrite_option, params_options, speaking
 from surgplan.cli.output import Output, Result, table
 from surgplan.errors import WrongUsage
@@ -21,6 +22,7 @@ from surgplan.ingest.stage import IngestParams
 )
 @params_options(IngestParams)
 @overwrite_option
+@depfile_option
 @speaking
 def command(source: Path, target: Path | None, listing: bool, overwrite: bool, output: Output, **options: Any) -> None:
     """Read a scan (DICOM, NIfTI, NRRD, MHA), check it, and write it as one NRRD volume in LPS millimetres.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
 from surgplan.cli.output import Output, Result
 from surgplan.navigation.stage import NavigationParams
@@ -22,6 +23,7 @@ from surgplan.navigation.stage import NavigationParams
 @click.option("--model", type=click.Path(path_type=Path), help="The .3mf whose place on the plate is to be exported.")
 @params_options(NavigationParams)
 @overwrite_option
+@depfile_option
 @speaking
 def command(
     volume: Path,

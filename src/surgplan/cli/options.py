@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
+from surgplan.cli.depfile import remember
 from surgplan.cli.output import Output
 from surgplan.errors import Missing
 from surgplan.params import Params
@@ -56,6 +57,7 @@ def existing(path: Path) -> Path:
     """The path, or `Missing` (exit 5) when nothing is there."""
     if not path.exists():
         raise Missing(path, "there is no such file or folder", advice="Check the path")
+    remember(path)
     return path
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from surgplan.cli.depfile import write_wanted_depfile
 from surgplan.errors import FailedCheck, SurgplanError
 from surgplan.findings import Finding, Level, worst
 
@@ -29,6 +30,7 @@ class Output:
 
     def result(self, told: Result) -> None:
         """The result on stdout, the findings on stderr; then `FailedCheck` if a finding refuses the result."""
+        write_wanted_depfile(told.written)
         if self.json:
             click.echo(json.dumps(told.as_dict(), indent=1, ensure_ascii=False))
         else:

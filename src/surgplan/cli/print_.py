@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
 from surgplan.cli.output import Output, Result
 from surgplan.printing.stage import PrintParams
@@ -19,6 +20,7 @@ from surgplan.printing.stage import PrintParams
 @click.option("--case", default="model", show_default=True, help="Name of the case, never a patient's.")
 @params_options(PrintParams)
 @overwrite_option
+@depfile_option
 @speaking
 def command(
     surfaces: tuple[Path, ...],

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
 from surgplan.cli.output import Output, Result
 from surgplan.surface.repair import RepairParams
@@ -17,6 +18,7 @@ from surgplan.surface.repair import RepairParams
 @output_option("The repaired mesh, .stl or .ply.")
 @params_options(RepairParams)
 @overwrite_option
+@depfile_option
 @speaking
 def command(mesh: Path, target: Path, overwrite: bool, output: Output, **options: Any) -> None:
     """Make a mesh watertight, manifold and free of self-intersections, changing as little as possible.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import (
     existing,
     given,
@@ -29,6 +30,7 @@ from surgplan.segment.stage import Given, SegmentParams, StructureParams
 @params_options(StructureParams, skip=("helper",))
 @set_option
 @overwrite_option
+@depfile_option
 @speaking
 def command(
     volume: Path,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import existing, given, output_option, overwrite_option, params_options, speaking
 from surgplan.cli.output import Output, Result
 from surgplan.surface.stage import SurfaceParams
@@ -22,6 +23,7 @@ from surgplan.surface.stage import SurfaceParams
 @output_option("Folder for one .ply of each label.")
 @params_options(SurfaceParams)
 @overwrite_option
+@depfile_option
 @speaking
 def command(labels: Path, volume: Path | None, target: Path, overwrite: bool, output: Output, **options: Any) -> None:
     """Extract, smooth, simplify, check and repair the surface of each label."""

@@ -65,7 +65,8 @@ def write_file(
     Parameters
     ----------
     path:
-        Where the file shall be. Its folder is made when it is missing. An old file stays until the very end.
+        Where the file shall be. Its folder is made when it is missing. An old file stays until the very end, and
+        for good when it has the same bytes.
     fill:
         Gets a path in the same folder with the same ending, and writes it; any library may do that.
     check:
@@ -94,12 +95,18 @@ def write_file(
             if check is not None:
                 check(temporary)
             size = temporary.stat().st_size
-            temporary.replace(path)
-            _flush(path.parent)
+            if not _holds(path, size, found):
+                temporary.replace(path)
+                _flush(path.parent)
         finally:
             with suppress(OSError):
                 temporary.unlink()
     return Written(path, size, found)
+
+
+def _holds(path: Path, size: int, sha256: str) -> bool:
+    """Whether the file has these bytes already: then it is left untouched, so that Make sees nothing new."""
+    return path.is_file() and path.stat().st_size == size and sha256_of(path) == sha256
 
 
 def sweep(folder: Path) -> None:
