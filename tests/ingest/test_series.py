@@ -199,9 +199,13 @@ def test_links_that_lead_round_in_circles_do_no_harm(tmp_path: Path) -> None:
 def test_the_list_tells_what_each_series_holds_and_what_is_wrong_with_it(tmp_path: Path) -> None:
     write_series(tmp_path / "a", planes(), np.arange(24) * 2.0, SeriesDescription="thin", ConvolutionKernel="B70")
     write_series(tmp_path / "b", planes(8), np.r_[0, 2:9] * 5.0, SeriesInstanceUID="1.2.4", SeriesNumber=9)
-    first, second = list_series(tmp_path, IngestParams())
-    assert first.cells() == ("1", "CT", "thin", "24", "8×6", "2.00", "LPS", "B70", "")
+    listing = list_series(tmp_path, IngestParams())
+    first, second = listing.rows
+    spacing = "0.70 × 0.80 × 2.00"
+    assert first.cells() == ("1", "CT", "thin", "24", "8×6", spacing, "axial, LPS", "B70", "")
     assert len(HEADINGS) == len(first.cells())
     assert (second.number, second.series_uid, second.slices) == (2, "1.2.4", 8)
     assert second.trouble == "gap of 10.00 mm after slice 1"
     assert second.as_dict()["trouble"] == second.trouble
+    assert listing.chosen == 1
+    assert listing.lines() == ["number 1 would be read without --series"]

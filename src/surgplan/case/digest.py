@@ -10,18 +10,24 @@ from pathlib import Path
 
 from surgplan.errors import BadInput, Missing
 from surgplan.formats.atomic import sha256_of
+from surgplan.formats.dicom_directory import is_directory_file, read_directory
 
 
 def source_files(source: Path) -> tuple[Path, ...]:
     """The files of a scan: the file itself, or all below the folder, sorted; hidden ones do not count.
 
+    With a DICOMDIR, those that it names and that are there come after it. An archive is one file.
+
     Raises
     ------
     Missing
         There is no such file or folder.
+    BadInput
+        The DICOMDIR is damaged, or names files outside of its folder.
     """
     if source.is_file():
-        return (source,)
+        named = read_directory(source) if is_directory_file(source) else ()
+        return (source, *sorted({each.path for each in named if each.present} - {source}))
     if not source.is_dir():
         raise Missing(source, "there is no such file or folder", advice="Check the path of the scan")
     found = []
@@ -42,8 +48,9 @@ def source_digest(source: Path, files: Sequence[Path]) -> str:
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         hashes = list(pool.map(_readable_sha256, files))
     whole = hashlib.sha256()
+    root = source if source.is_dir() else source.parent
     for path, found in zip(files, hashes, strict=True):
-        place = path.relative_to(source) if source.is_dir() else Path("scan")
+        place = Path("scan") if path == source else path.relative_to(root)
         whole.update(f"{place.as_posix()}\0{found}\n".encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
 

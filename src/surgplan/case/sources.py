@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from surgplan.case.digest import source_files
-from surgplan.errors import BadInput, blaming
+from surgplan.case.image_files import choose_image, image_rows
+from surgplan.case.opened import OpenSource, opened
+from surgplan.errors import SurgplanError, blaming
 from surgplan.findings import Finding
 from surgplan.formats.dicom import DicomTree, SliceHeader, find_slices
 from surgplan.formats.dicom_pixels import AIR_HU, read_slices
 from surgplan.formats.images import is_image_file, read_image
-from surgplan.ingest.choose import choose
+from surgplan.ingest.choose import choose, counted
 from surgplan.ingest.correct import place
 from surgplan.ingest.gate import check_slices
-from surgplan.ingest.listing import Row, rows
-from surgplan.ingest.series import Rules, group
+from surgplan.ingest.listing import Listing, Row, rows
+from surgplan.ingest.series import Rules, Series, group
 from surgplan.ingest.stage import IngestParams, check_volume
 from surgplan.model.volume import Modality, Volume
 
@@ -39,7 +40,10 @@ class Ingested:
 
 
 def load_source(path: Path, params: IngestParams) -> Ingested:
-    """Read and check a scan: a folder of DICOM files, one file of them, or a NIfTI, NRRD or MHA file.
+    """Read and check a scan.
+
+    `path` is a folder, one DICOM file, a DICOMDIR, a zip archive, or a NIfTI, NRRD or MHA file. Image files in a folder
+    or archive count only where there are no DICOM slices, or when they are asked for by number.
 
     Raises
     ------
@@ -50,35 +54,79 @@ def load_source(path: Path, params: IngestParams) -> Ingested:
     WrongUsage
         The series that was asked for is not there.
     OutOfResources
-        It does not fit into memory.
+        It does not fit into memory, or onto the disk where an archive is unpacked.
     """
-    if path.is_file() and is_image_file(path):
-        volume, findings = read_image(path)
-        checked, more = check_volume(volume, params, path)
-        return Ingested(checked, (*findings, *more), (path,), _volume_facts(checked))
-    files = source_files(path)
-    tree = find_slices(files)
-    images = [file for file in files if is_image_file(file)]
-    if images and not tree.slices:
-        advice = f"Name the file itself, for example {images[0].name}"
-        raise BadInput(path, f"holds {len(images)} image files and no DICOM series", "one scan", advice)
-    return _dicom(path, tree, params)
+    with opened(path) as source:
+        survey = _surveyed(source, params)
+        if survey.images and (not survey.tree.slices or survey.means_an_image(params.series)):
+            return _image(survey, params)
+        return _dicom(survey, params)
 
 
-def list_series(path: Path, params: IngestParams) -> tuple[Row, ...]:
-    """What DICOM series a folder or file holds; pixels are left alone. Numbers are those that `series` takes.
+@dataclass(frozen=True)
+class Survey:
+    """What an open source holds: image files, and the series among its DICOM files; `left` belongs to none."""
+
+    source: OpenSource
+    images: tuple[Path, ...]
+    tree: DicomTree
+    series: tuple[Series, ...]
+    left: tuple[tuple[SliceHeader, str], ...]
+
+    def means_an_image(self, wanted: str | None) -> bool:
+        """Whether what `--series` asks for is one of the image files, which are numbered after the series."""
+        last = len(self.series) + len(self.images)
+        numbers = {str(number) for number in range(len(self.series) + 1, last + 1)}
+        return wanted in numbers | {path.name for path in self.images}
+
+
+def _surveyed(source: OpenSource, params: IngestParams) -> Survey:
+    images = tuple(path for path in source.files if is_image_file(path))
+    tree = find_slices((path for path in source.files if not is_image_file(path)), source.absent)
+    series, left = group(tree.slices, Rules(params.orthogonal, params.fill_gaps))
+    return Survey(source, images, tree, series, left)
+
+
+def list_series(path: Path, params: IngestParams) -> Listing:
+    """What a source holds, and which of it would be read; pixels of DICOM files are left alone.
 
     Raises
     ------
-    Missing
-        There is no such file or folder.
+    Missing, BadInput, OutOfResources
+        The source cannot be opened.
     """
-    found, _ = group(find_slices(source_files(path)).slices, Rules(params.orthogonal, params.fill_gaps))
-    return rows(found)
+    with opened(path) as source:
+        survey = _surveyed(source, params)
+        found = [*rows(survey.series), *image_rows(survey.images, len(survey.series), source, params)]
+        number, why = _foretold(survey, found, params)
+        reasons = [reason for _, reason in survey.left] + [each.reason for each in survey.tree.skipped]
+        return Listing(tuple(found), number, why, counted(reasons))
 
 
-def _dicom(path: Path, tree: DicomTree, params: IngestParams) -> Ingested:
-    series, why = choose(tree, params.series, path, Rules(params.orthogonal, params.fill_gaps))
+def _foretold(survey: Survey, found: Sequence[Row], params: IngestParams) -> tuple[int | None, str]:
+    """The number of what would be read without a doubt, or None and why not."""
+    try:
+        if survey.images and (not survey.tree.slices or survey.means_an_image(params.series)):
+            chosen, _ = choose_image(survey.images, len(survey.series), survey.source, params)
+            number = len(survey.series) + survey.images.index(chosen) + 1
+            return (number, "") if not found[number - 1].trouble else (None, found[number - 1].trouble)
+        best, findings = choose(survey.tree, survey.series, survey.left, params.series, survey.source.given)
+    except SurgplanError as error:
+        return None, error.message
+    return best.number, next((finding.measured for finding in findings if finding.check == "series"), "")
+
+
+def _image(survey: Survey, params: IngestParams) -> Ingested:
+    source = survey.source
+    chosen, why = choose_image(survey.images, len(survey.series), source, params)
+    volume, findings = read_image(chosen, params.frame)
+    checked, more = check_volume(volume, params, chosen)
+    return Ingested(checked, (*why, *findings, *more), (source.named(chosen),), _volume_facts(checked))
+
+
+def _dicom(survey: Survey, params: IngestParams) -> Ingested:
+    source = survey.source
+    series, why = choose(survey.tree, survey.series, survey.left, params.series, source.given)
     assert series.layout is not None
     array = read_slices(series.slices)
     first = series.first
@@ -86,11 +134,12 @@ def _dicom(path: Path, tree: DicomTree, params: IngestParams) -> Ingested:
     placed = place(series.layout, array, AIR_HU if modality is Modality.CT else float(array.min()))
     with blaming(first.path, "Re-export the series"):
         volume = Volume(placed.grid, placed.array, modality, first.frame_of_reference)
-    checked, found = check_volume(volume, params, path)
+    checked, found = check_volume(volume, params, source.given)
     told = check_slices(series.slices, float(series.layout.usual_steps.max()))
-    files = tuple(dict.fromkeys(each.path for each in series.slices))
+    files = tuple(dict.fromkeys(source.named(each.path) for each in series.slices))
     facts = {**_volume_facts(checked), **_series_facts(first)}
-    return Ingested(checked, (*why, *placed.findings, *found, *told), files, facts, placed.corrections)
+    findings = (*why, *source.findings, *placed.findings, *found, *told)
+    return Ingested(checked, findings, files, facts, placed.corrections)
 
 
 def _volume_facts(volume: Volume) -> dict[str, Fact]:

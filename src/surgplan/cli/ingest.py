@@ -18,7 +18,7 @@ from surgplan.ingest.stage import IngestParams
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="The volume, .nrrd.")
 @click.option(
-    "--list", "listing", is_flag=True, help="Only list the series of a DICOM folder, and what is wrong with each."
+    "--list", "listing", is_flag=True, help="Only list the series of the source, and what is wrong with each."
 )
 @params_options(IngestParams)
 @overwrite_option
@@ -27,9 +27,11 @@ from surgplan.ingest.stage import IngestParams
 def command(source: Path, target: Path | None, listing: bool, overwrite: bool, output: Output, **options: Any) -> None:
     """Read a scan (DICOM, NIfTI, NRRD, MHA), check it, and write it as one NRRD volume in LPS millimetres.
 
+    SOURCE is a folder, a zip archive, a DICOMDIR, or an image file.
+
     \b
     surgplan ingest DICOM_FOLDER --list
-    surgplan ingest DICOM_FOLDER --series 2 -o volume.nrrd
+    surgplan ingest scan.zip --series 2 -o volume.nrrd
     """
     existing(source)
     from surgplan.case.steps import ingest_step
@@ -51,5 +53,5 @@ def _list(source: Path, params: IngestParams, output: Output) -> None:
     from surgplan.ingest.listing import HEADINGS
 
     found = list_series(source, params)
-    lines = table([HEADINGS, *(row.cells() for row in found)]) if found else ["no DICOM series"]
-    output.result(Result(values={"series": [row.as_dict() for row in found]}, lines=tuple(lines)))
+    lines = table([HEADINGS, *(row.cells() for row in found.rows)]) if found.rows else ["no series"]
+    output.result(Result(values=found.as_dict(), lines=(*lines, *found.lines())))

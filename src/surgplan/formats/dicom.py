@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from surgplan.formats.archives import is_archive
+from surgplan.formats.dicom_directory import Listed
 from surgplan.formats.dicom_elements import DEFLATED, EXPLICIT_BIG, UNDEFINED, DicomFile, read_elements
 from surgplan.formats.dicom_fields import WANTED, Fields
 
@@ -95,13 +97,14 @@ class Skipped:
 
 @dataclass(frozen=True)
 class DicomTree:
-    """All images and frames found, in the order of their files, and all other files."""
+    """All images and frames found, in the order of their files, all other files, and what a DICOMDIR names in vain."""
 
     slices: tuple[SliceHeader, ...]
     skipped: tuple[Skipped, ...]
+    absent: tuple[Listed, ...] = ()
 
 
-def find_slices(files: Iterable[Path]) -> DicomTree:
+def find_slices(files: Iterable[Path], absent: tuple[Listed, ...] = ()) -> DicomTree:
     """Read the headers of the files; pixels are left alone."""
     slices: list[SliceHeader] = []
     skipped: list[Skipped] = []
@@ -111,7 +114,7 @@ def find_slices(files: Iterable[Path]) -> DicomTree:
             skipped.append(found)
         else:
             slices += found
-    return DicomTree(tuple(slices), tuple(skipped))
+    return DicomTree(tuple(slices), tuple(skipped), absent)
 
 
 def read_headers(path: Path) -> tuple[SliceHeader, ...] | Skipped:
@@ -129,6 +132,8 @@ def read_headers(path: Path) -> tuple[SliceHeader, ...] | Skipped:
 
 def _foreign(path: Path) -> Skipped:
     """A file that is not DICOM; one that is named like DICOM, or begins like nothing at all, should have been."""
+    if is_archive(path):
+        return Skipped(path, "is a zip archive: not opened")
     empty = path.stat().st_size == 0
     named = path.suffix.lower() in DICOM_NAMES
     reason = "is empty" if empty else "is not DICOM"

@@ -90,8 +90,10 @@ def read_elements(path: Path, wanted: frozenset[int]) -> DicomFile | None:
     return found
 
 
-def items(found: DicomFile, value: Value, wanted: frozenset[int], depth: int = 0) -> Iterator[dict[int, Value]]:
-    """The items of a sequence whose bytes were read, each with its wanted elements.
+def items(
+    found: DicomFile, value: Value, wanted: frozenset[int], depth: int = 0
+) -> Iterator[tuple[int, dict[int, Value]]]:
+    """The items of a sequence whose bytes were read: where each begins in the sequence, and its wanted elements.
 
     Raises
     ------
@@ -111,8 +113,8 @@ def items(found: DicomFile, value: Value, wanted: frozenset[int], depth: int = 0
         end = len(value.data) if length == UNDEFINED else at + 8 + length
         if end > len(value.data):
             raise ValueError("an item is longer than its sequence")
-        at = _walk(inner, window, at + 8, wanted, end, depth + 1)
-        yield inner.values
+        began, at = at, _walk(inner, window, at + 8, wanted, end, depth + 1)
+        yield began, inner.values
 
 
 class Window:

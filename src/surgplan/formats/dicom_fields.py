@@ -9,6 +9,13 @@ from struct import calcsize, unpack
 from surgplan.formats.dicom_elements import DicomFile, Value, items
 
 KEYWORDS: dict[str, tuple[int, str]] = {
+    "OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity": (0x00041200, "UL"),
+    "DirectoryRecordSequence": (0x00041220, "SQ"),
+    "OffsetOfTheNextDirectoryRecord": (0x00041400, "UL"),
+    "RecordInUseFlag": (0x00041410, "US"),
+    "OffsetOfReferencedLowerLevelDirectoryEntity": (0x00041420, "UL"),
+    "DirectoryRecordType": (0x00041430, "CS"),
+    "ReferencedFileID": (0x00041500, "CS"),
     "SOPClassUID": (0x00080016, "UI"),
     "SOPInstanceUID": (0x00080018, "UI"),
     "ImageType": (0x00080008, "CS"),
@@ -56,7 +63,6 @@ KEYWORDS: dict[str, tuple[int, str]] = {
     "LossyImageCompression": (0x00282110, "CS"),
     "PixelMeasuresSequence": (0x00289110, "SQ"),
     "PixelValueTransformationSequence": (0x00289145, "SQ"),
-    "DirectoryRecordSequence": (0x00041220, "SQ"),
     "SharedFunctionalGroupsSequence": (0x52009229, "SQ"),
     "PerFrameFunctionalGroupsSequence": (0x52009230, "SQ"),
 }
@@ -65,10 +71,13 @@ BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV"
 
 
 class Fields:
-    """The wanted elements of one data set or item, by keyword. What is absent, empty or nonsense is None or ""."""
+    """The wanted elements of one data set or item, by keyword. What is absent, empty or nonsense is None or "".
 
-    def __init__(self, found: DicomFile, values: dict[int, Value] | None = None) -> None:
-        self.found = found
+    `at` tells where an item begins in its sequence.
+    """
+
+    def __init__(self, found: DicomFile, values: dict[int, Value] | None = None, at: int = 0) -> None:
+        self.found, self.at = found, at
         self.values = found.values if values is None else values
 
     def __contains__(self, keyword: str) -> bool:
@@ -123,8 +132,8 @@ class Fields:
         """The items of a sequence."""
         value = self.values.get(KEYWORDS[keyword][0])
         if value is not None:
-            for each in items(self.found, value, WANTED):
-                yield Fields(self.found, each)
+            for at, each in items(self.found, value, WANTED):
+                yield Fields(self.found, each, at)
 
     def item(self, keyword: str) -> Fields:
         """The first item of a sequence, empty when there is none."""

@@ -6,6 +6,7 @@ grid is turned right-handed together with its voxels.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,11 @@ def placed(path: Path, stored: StoredImage) -> tuple[Grid, NDArray[Any]]:
         return right_handed(stored.array.shape[2::-1], steps, affine[:3, 3], axes, stored.array)
 
 
-def read_image(path: Path) -> tuple[Volume, tuple[Finding, ...]]:
+def read_image(path: Path, frame: int | None = None) -> tuple[Volume, tuple[Finding, ...]]:
     """Any scalar image: its volume, LPS millimetres, and what was doubtful about its header.
 
-    Whole numbers that fit are kept as int16; the modality is OTHER unless the file names it.
+    `frame`, counted from 1, tells which volume is meant where the file holds several. Whole numbers that fit are kept
+    as int16; the modality is OTHER unless the file names it.
 
     Raises
     ------
@@ -94,14 +96,22 @@ def read_image(path: Path) -> tuple[Volume, tuple[Finding, ...]]:
     OutOfResources
         It does not fit into memory.
     """
-    stored = read_stored(path)
-    if stored.array.ndim != 3:
-        count = stored.array.shape[3]
-        raise BadInput(
-            path, f"holds {count} values for each voxel", "one", "Save the one that is meant as a file alone"
-        )
+    stored = _framed(path, read_stored(path), frame)
     grid, array = placed(path, stored)
     return _volume(path, grid, compact(array), stored.keys), stored.findings
+
+
+def _framed(path: Path, stored: StoredImage, frame: int | None) -> StoredImage:
+    """One of the volumes of a file, as if it were alone."""
+    count = stored.array.shape[3] if stored.array.ndim == 4 else 1
+    if frame is None and count > 1:
+        raise BadInput(path, f"holds {count} volumes", "one", f"Pass --frame, a number from 1 to {count}")
+    if frame is not None and frame > count:
+        found = f"holds {count} volumes" if count > 1 else "holds one volume"
+        raise BadInput(path, found, f"at least {frame}", f"Pass --frame 1 to {count}" if count > 1 else "Omit --frame")
+    if stored.array.ndim == 3:
+        return stored
+    return replace(stored, array=stored.array[..., (frame or 1) - 1])
 
 
 def _volume(path: Path, grid: Grid, array: NDArray[Any], keys: dict[str, str]) -> Volume:

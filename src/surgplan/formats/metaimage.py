@@ -43,7 +43,8 @@ def read_metaimage(path: Path) -> StoredImage:
         fields, end = _fields(path)
         block = _block(path, fields, end)
         affine = _affine(fields)
-    return StoredImage(read_block(block), affine)
+    array = read_block(block)
+    return StoredImage(np.moveaxis(array, 0, 3) if array.ndim == 4 else array, affine)
 
 
 def _fields(path: Path) -> tuple[dict[str, str], int]:
@@ -66,7 +67,7 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
 
 def _block(path: Path, fields: Mapping[str, str], end: int) -> Block:
     sizes = [int(size) for size in fields["DimSize"].split()]
-    if int(fields["NDims"]) != 3 or len(sizes) != 3 or min(sizes) < 1:
+    if int(fields["NDims"]) not in (3, 4) or len(sizes) != int(fields["NDims"]) or min(sizes) < 1:
         raise ValueError(
             f"its dimensions are {fields['DimSize']}, not those of a volume; Export a scan of three dimensions"
         )
@@ -98,9 +99,13 @@ def _affine(fields: Mapping[str, str]) -> Array:
         text = next((fields[name] for name in names if name in fields), default)
         return [float(part) for part in text.split()]
 
-    directions = np.reshape(numbers(("TransformMatrix", "Rotation", "Orientation"), "1 0 0 0 1 0 0 0 1"), (3, 3)).T
+    rank = int(fields["NDims"])
+    usual = " ".join(str(value) for value in np.eye(rank, dtype=int).ravel())
+    rows = np.reshape(numbers(("TransformMatrix", "Rotation", "Orientation"), usual), (rank, rank))
+    steps = np.reshape(numbers(("ElementSpacing", "ElementSize"), "1 " * rank), rank)
+    origin = np.reshape(numbers(("Offset", "Position", "Origin"), "0 " * rank), rank)
     affine = np.eye(4)
     with np.errstate(all="ignore"):  # what is not finite is told later
-        affine[:3, :3] = directions * np.reshape(numbers(("ElementSpacing", "ElementSize"), "1 1 1"), 3)
-    affine[:3, 3] = numbers(("Offset", "Position", "Origin"), "0 0 0")
+        affine[:3, :3] = rows[:3, :3].T * steps[:3]
+    affine[:3, 3] = origin[:3]
     return affine

@@ -1,10 +1,11 @@
-"""NIfTI files (.nii, .nii.gz): versions 1 and 2, one volume.
+"""NIfTI files (.nii, .nii.gz): versions 1 and 2, one volume or several.
 
 Source: Cox et al., nifti1.h and nifti2.h, nifti.nimh.nih.gov. NIfTI's world is RAS.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def read_nifti(path: Path) -> StoredImage:
     Raises
     ------
     BadInput
-        The file is damaged, cut short, has no single volume, or its two placements contradict each other.
+        The file is damaged, cut short, holds no volume, or its two placements contradict each other.
     """
     with header_of(path):
         header, order = _header(path)
@@ -69,6 +70,8 @@ def read_nifti(path: Path) -> StoredImage:
         if not np.isfinite([slope, inter]).all():
             raise BadInput(path, f"its intensities are scaled by {slope:g} and {inter:g}", "finite numbers", AGAIN)
         array = _scaled(array, slope, inter)
+    if array.ndim == 4:
+        array = np.moveaxis(array, 0, 3)
     keys = {"intent": "label"} if int(header["intent_code"]) == LABEL_INTENT else {}
     return StoredImage(array, affine, keys, findings)
 
@@ -102,9 +105,7 @@ def _block(path: Path, header: Any, order: str) -> Block:
         raise ValueError(
             f"its dimensions are {[rank, *dims]}, not those of a volume; Export a scan of three dimensions"
         )
-    if any(length != 1 for length in dims[3:]):
-        count = int(np.prod(dims[3:]))
-        raise BadInput(path, f"holds {count} volumes", "one", "Save the one that is meant as a file of its own")
+    volumes = math.prod(dims[3:])
     code = int(header["datatype"])
     if code in TYPES and int(header["bitpix"]) != 8 * np.dtype(TYPES[code]).itemsize:
         raise ValueError(f"its voxels are of type {code}, but of {int(header['bitpix'])} bits")
@@ -116,7 +117,8 @@ def _block(path: Path, header: Any, order: str) -> Block:
     if offset != int(offset) or not V1.itemsize <= offset <= 1 << 24:
         raise ValueError(f"its voxels begin at byte {offset:g}")
     place = (0, int(offset)) if compressed else (int(offset), 0)
-    return Block(path, place[0], compressed, np.dtype(order + TYPES[code]), tuple(dims[2::-1]), place[1])
+    shape = (*([volumes] if volumes > 1 else []), *dims[2::-1])
+    return Block(path, place[0], compressed, np.dtype(order + TYPES[code]), shape, place[1])
 
 
 def _affine(path: Path, header: Any, block: Block) -> tuple[Array, tuple[Finding, ...]]:
@@ -171,7 +173,7 @@ def _qform(header: Any) -> Array:
 
 def _compared(path: Path, sform: Array, qform: Array, scale: float, block: Block) -> tuple[Finding, ...]:
     """How far the two placements are apart at the volume's corners; up to half a voxel is a finding."""
-    top = np.array(block.shape[::-1]) - 1
+    top = np.array(block.shape[:-4:-1]) - 1
     ends = np.array(np.meshgrid(*[(0, n) for n in top], indexing="ij")).reshape(3, -1)
     apart = (sform - qform)[:3, :3] @ ends + (sform - qform)[:3, 3:]
     worst = float(np.linalg.norm(apart, axis=0).max()) * scale

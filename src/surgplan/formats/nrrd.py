@@ -43,7 +43,9 @@ SPACES = {
     "left-anterior-superior": (1, -1, 1),
     "las": (1, -1, 1),
 }
-"""What the world axes are multiplied with to become LPS."""
+"""What the world axes are multiplied with to become LPS; a fourth axis, time, has names of its own."""
+MACHINE_SPACES = ("scanner-xyz", "3d-right-handed", "3d-left-handed")
+"""Spaces that say how the axes turn, and nothing of how the patient lay."""
 UNITS = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "µm": 1e-3, "cm": 10.0, "m": 1000.0}
 CHUNK = 1 << 22
 
@@ -135,7 +137,7 @@ def _list_axis(header: Header) -> int | None:
     if len(header.fields["sizes"].split()) == 3:
         return None
     directions = _vectors(header.fields.get("space directions", ""))
-    lists = [axis for axis, vector in enumerate(directions) if vector is None]
+    lists = [axis for axis, vector in enumerate(directions) if vector is None or not any(vector[:3])]
     if lists not in ([0], [3]):
         raise ValueError("four dimensions, none of them a list; Choose one volume of it and save it alone")
     return lists[0]
@@ -144,15 +146,20 @@ def _list_axis(header: Header) -> int | None:
 def _affine(path: Path, header: Header) -> tuple[Array, tuple[Finding, ...]]:
     fields = header.fields
     findings: tuple[Finding, ...] = ()
-    signs = SPACES.get(fields.get("space", "").lower())
+    space = fields.get("space", "").lower().removesuffix("-time")
+    if space in MACHINE_SPACES:
+        raise ValueError(
+            f"its space is {space}, which does not tell left from right; Save it in a space of the patient"
+        )
+    signs = SPACES.get(space[:3] if space in ("lpst", "rast", "last") else space)
     if signs is None:
         findings = (_space_unknown(path, fields.get("space", "")),)
         signs = (1, 1, 1)
-    vectors = [vector for vector in _vectors(fields.get("space directions", "")) if vector is not None]
+    vectors = [_spatial(each) for each in _vectors(fields.get("space directions", "")) if each and any(each[:3])]
     if not vectors:
         steps = [float(step) for step in fields.get("spacings", "1 1 1").split()]
         vectors = [tuple(step if at == axis else 0.0 for at in range(3)) for axis, step in enumerate(steps)]
-    origin = next(iter(_vectors(fields.get("space origin", ""))), None) or (0.0, 0.0, 0.0)
+    origin = (next(iter(_vectors(fields.get("space origin", ""))), None) or (0.0, 0.0, 0.0))[:3]
     if len(vectors) != 3 or len(origin) != 3 or any(len(vector) != 3 for vector in vectors):
         raise ValueError("the axes have no three directions in a space of three dimensions")
     affine = np.eye(4)
@@ -161,6 +168,13 @@ def _affine(path: Path, header: Header) -> tuple[Array, tuple[Finding, ...]]:
     with np.errstate(all="ignore"):  # what is not finite is told later
         affine[:3] *= np.array(signs)[:, None] * _unit(fields)
     return affine, findings
+
+
+def _spatial(vector: tuple[float, ...]) -> tuple[float, ...]:
+    """A direction without its part along a fourth world axis, time, which must be nothing."""
+    if len(vector) == 4 and vector[3] != 0:
+        raise ValueError("an axis goes through space and time at once")
+    return vector[:3]
 
 
 def _unit(fields: Mapping[str, str]) -> float:

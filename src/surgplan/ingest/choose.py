@@ -10,7 +10,7 @@ from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Finding, Level
 from surgplan.formats.dicom import DicomTree, SliceHeader
 from surgplan.ingest.geometry import FEWEST_SLICES
-from surgplan.ingest.series import Rules, Series, group
+from surgplan.ingest.series import Series
 from surgplan.ingest.strays import check_strays
 
 AS_GOOD = 0.75
@@ -19,11 +19,18 @@ NAME_A_FOLDER = "Name the folder of a CT or MR series"
 MOST_TOLD = 12
 
 
-def choose(tree: DicomTree, wanted: str | None, source: Path, rules: Rules) -> tuple[Series, tuple[Finding, ...]]:
+def choose(
+    tree: DicomTree,
+    series: Sequence[Series],
+    left: Sequence[tuple[SliceHeader, str]],
+    wanted: str | None,
+    source: Path,
+) -> tuple[Series, tuple[Finding, ...]]:
     """The series that is meant, and findings that say why and what was left out.
 
-    `wanted` is a number of the list, a series UID, or the beginning of one. Without it, the largest sound series is
-    taken: CT and MR before others, original before derived ones.
+    `series` and `left` are what `group` made of the tree. `wanted` is a number of the list, a series UID, or the
+    beginning of one. Without it, the largest sound series is taken: CT and MR before others, original before derived
+    ones.
 
     Raises
     ------
@@ -32,7 +39,6 @@ def choose(tree: DicomTree, wanted: str | None, source: Path, rules: Rules) -> t
     WrongUsage
         `wanted` names none of them, or more than one.
     """
-    series, left = group(tree.slices, rules)
     if wanted is not None:
         best = _named(series, wanted)
     elif not series:
@@ -43,6 +49,7 @@ def choose(tree: DicomTree, wanted: str | None, source: Path, rules: Rules) -> t
     if best.trouble is not None:
         raise _mixed(best, series) or best.trouble
     told = check_strays(best, series, left, refuse=wanted is None)
+    told += _check_absent(tree, best, refuse=wanted is None)
     return best, (*_explained(best, series, left, tree, wanted), *_copies(best), *told)
 
 
@@ -53,6 +60,20 @@ def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
         if skipped.broken and skipped.path.parent in folders:
             advice = "Copy it again, or move it away if it does not belong to the series"
             raise BadInput(skipped.path, skipped.reason, "a whole slice", advice)
+
+
+def _check_absent(tree: DicomTree, series: Series, refuse: bool) -> tuple[Finding, ...]:
+    """A file that the DICOMDIR names and that is not there may be an end slice, which leaves no gap behind."""
+    own = [each for each in tree.absent if each.series_uid == series.first.series_uid]
+    if own and refuse:
+        found = f"is missing, one of {len(own)} files of the series that the DICOMDIR names in vain"
+        advice = f"Copy the disc again, or pass --series {series.number} to do without"
+        raise BadInput(own[0].path, found, advice=advice)
+    if not tree.absent:
+        return ()
+    told = f"{len(tree.absent)} files that the DICOMDIR names are missing, {len(own)} of them of this series"
+    level = Level.WARN if own else Level.NOTE
+    return (Finding("dicomdir", level, told, "none", "Copy the disc again", "DICOM PS3.10, 8"),)
 
 
 def _mixed(best: Series, series: Sequence[Series]) -> BadInput | None:
@@ -103,7 +124,7 @@ def _explained(
 ) -> tuple[Finding, ...]:
     """Why this series; a larger one that could not be used is worth a warning."""
     others = [each for each in series if each is not best]
-    out = _counted([reason for _, reason in left] + [_kind_of(each.reason) for each in tree.skipped])
+    out = counted([reason for _, reason in left] + [each.reason for each in tree.skipped])
     if not others and not out:
         return ()
     why = "as asked" if wanted else "the largest sound one" if others else "the only series"
@@ -130,8 +151,10 @@ def _kind_of(reason: str) -> str:
     return reason.partition(":")[0].removeprefix("is ").removeprefix("holds ")
 
 
-def _counted(reasons: Iterable[str]) -> str:
-    return ", ".join(f"{count} × {reason}" for reason, count in Counter(reasons).most_common(MOST_TOLD))
+def counted(reasons: Iterable[str]) -> str:
+    """How many files were left out for each kind of reason."""
+    kinds = Counter(_kind_of(reason) for reason in reasons)
+    return ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common(MOST_TOLD))
 
 
 def _no_series(tree: DicomTree, left: Sequence[tuple[SliceHeader, str]], source: Path) -> BadInput:
@@ -142,6 +165,8 @@ def _no_series(tree: DicomTree, left: Sequence[tuple[SliceHeader, str]], source:
     files += [(each.path, each.reason) for each in sorted(tree.skipped, key=lambda each: not each.broken)]
     if len(files) == 1:
         path, reason = files[0]
-        return BadInput(path, reason, "slices of a CT or MR series", NAME_A_FOLDER)
-    out = _counted(_kind_of(reason) for _, reason in files)
+        advice = "Name the archive itself; one within another must be unpacked first"
+        advice = advice if reason.startswith("is a zip archive") else NAME_A_FOLDER
+        return BadInput(path, reason, "slices of a CT or MR series", advice)
+    out = counted(reason for _, reason in files)
     return BadInput(source, f"holds no CT or MR series, but {out}", advice=NAME_A_FOLDER)

@@ -123,7 +123,7 @@ def lay_out(slices: Sequence[SliceHeader], fill_gaps: bool = False) -> Layout:
         found = f"its series has {len(slices)} {'slice' if len(slices) == 1 else 'slices'}"
         advice = "Name the folder that holds the whole series"
         raise BadInput(first.path, found, f"at least {FEWEST_SLICES}", advice)
-    row, column = _directions(first)
+    row, column = directions(first)
     axes = np.column_stack([row, column, np.cross(row, column)])
     positions = np.array([each.position for each in slices], dtype=np.float64)
     order = np.argsort(positions @ axes[:, 2], kind="stable")
@@ -136,7 +136,7 @@ def lay_out(slices: Sequence[SliceHeader], fill_gaps: bool = False) -> Layout:
     return layout
 
 
-def _directions(first: SliceHeader) -> tuple[Array, Array]:
+def directions(first: SliceHeader) -> tuple[Array, Array]:
     """Unit vectors along rows and columns, made exactly orthogonal when the header's digits allow it."""
     row, column = np.array(first.orientation, dtype=np.float64).reshape(2, 3)
     lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))

@@ -16,6 +16,7 @@ class IngestParams(Params):
     """How a scan is read and checked."""
 
     series: str | None = Field(None, description="which series: a number of the list, a UID, or its beginning")
+    frame: int | None = Field(None, ge=1, description="which volume of a file that holds several (4D), counted from 1")
     modality: Literal["CT", "MR", "OTHER"] | None = Field(
         None, description="how the scan was made, when the file does not say"
     )
