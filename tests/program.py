@@ -41,6 +41,6 @@ def surgplan(*words: object, cwd: Path | None = None, timeout: float = 300, **va
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder with its bytes; not the lock, which names the process that held it last."""
+    """Every file below a folder with its bytes; not the lock and the log, which hold processes and times."""
     found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if name != ".surgplan/lock"}
+    return {name: path.read_bytes() for name, path in found.items() if name not in (".surgplan/lock", "log.jsonl")}

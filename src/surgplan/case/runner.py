@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any, Protocol
 from surgplan.case.casefile import CasePlan
 from surgplan.case.digest import source_digest, source_files
 from surgplan.case.lock import PRIVATE, locked
+from surgplan.case.log import LOG, append, operator
 from surgplan.case.manifest import (
+    MANIFEST,
     FileRecord,
     Manifest,
     StageRecord,
@@ -52,8 +55,12 @@ class Outcome:
         return tuple(self.folder / name for name in [*names, *(["manifest.json"] if self.ran else [])])
 
 
-def run_case(plan: CasePlan, folder: Path, progress: Progress, overwrite: bool = False) -> Outcome:
+def run_case(
+    plan: CasePlan, folder: Path, progress: Progress, overwrite: bool = False, by: str | None = None
+) -> Outcome:
     """Run every stage of `plan` whose inputs or parameters are new, into the case folder.
+
+    The case's log tells of it, with `by`, or the user of the operating system, as the one who did.
 
     Raises
     ------
@@ -72,7 +79,7 @@ def run_case(plan: CasePlan, folder: Path, progress: Progress, overwrite: bool =
         source = source_digest(plan.source, files)
         _refuse_other_scan(manifest, source, folder, overwrite)
         write_case_file(plan, folder)
-        return _Run(plan, folder, manifest, source, progress).all()
+        return _Run(plan, folder, manifest, source, progress, operator(by)).all()
 
 
 def remake_report(plan: CasePlan, folder: Path, progress: Progress) -> Outcome:
@@ -94,7 +101,7 @@ def remake_report(plan: CasePlan, folder: Path, progress: Progress) -> Outcome:
                 raise Missing(folder, gone, advice="Run the case again: surgplan run")
         stages = {name: record for name, record in manifest.stages.items() if name in needed}
         kept = manifest.model_copy(update={"stages": stages})
-        return _Run(plan, folder, kept, "", progress).only_report()
+        return _Run(plan, folder, kept, "", progress, operator()).only_report()
 
 
 def dry_run(plan: CasePlan, folder: Path) -> list[tuple[str, str]]:
@@ -147,19 +154,38 @@ def _inputs(stage: Stage, manifest: Manifest, source: str) -> dict[str, str]:
 class _Run:
     """One pass over the stages; the manifest is written after each, so that an interrupted run resumes."""
 
-    def __init__(self, plan: CasePlan, folder: Path, manifest: Manifest, source: str, progress: Progress) -> None:
-        self.plan, self.folder, self.source, self.progress = plan, folder, source, progress
+    def __init__(
+        self, plan: CasePlan, folder: Path, manifest: Manifest, source: str, progress: Progress, by: str
+    ) -> None:
+        self.plan, self.folder, self.source, self.progress, self.by = plan, folder, source, progress, by
         self.workshop = Workshop(plan, folder, manifest)
         self.outcome = Outcome(folder, manifest)
+        self.began = False
 
     def all(self) -> Outcome:
-        for stage in STAGES:
-            self._one(stage)
-        return self.outcome
+        return self._these(STAGES)
 
     def only_report(self) -> Outcome:
-        self._one(STAGES[-1])
+        return self._these(STAGES[-1:])
+
+    def _these(self, stages: Sequence[Stage]) -> Outcome:
+        """Run the stages; the log tells of a run that did something, also when it failed."""
+        try:
+            for stage in stages:
+                self._one(stage)
+        except BaseException as error:
+            if self.began:
+                # the message may hold the path of the scan, and so a patient's name
+                self._log("failed", {"stage": stage.name, "error": type(error).__name__})
+            raise
+        if self.began:
+            digest = sha256_of(self.folder / MANIFEST)
+            verdict = self.outcome.manifest.verdict
+            self._log("done", {"stages": self.outcome.ran, "verdict": verdict, "manifest_sha256": digest})
         return self.outcome
+
+    def _log(self, action: str, details: dict[str, Any]) -> None:
+        append(self.folder, action, details, self.by)
 
     def _one(self, stage: Stage) -> None:
         manifest = self.outcome.manifest
@@ -169,6 +195,9 @@ class _Run:
             self.outcome.skipped.append(stage.name)
             self.progress.end(stage.name, time.perf_counter() - began, True)
             return
+        if not self.began:
+            self._log("run", {"recipe": self.plan.recipe_name, "scan_sha256": self.source})
+            self.began = True
         output = stage.run(self.workshop)
         seconds = time.perf_counter() - began
         self._record(stage, output, seconds)
@@ -223,7 +252,7 @@ def _refuse_foreign_folder(folder: Path, overwrite: bool) -> None:
         if folder.exists():
             raise WouldOverwrite(folder, "exists and is a file", advice="Choose a folder for the case")
         return
-    ours = {"case.toml", "manifest.json", PRIVATE}
+    ours = {"case.toml", MANIFEST, LOG, PRIVATE}
     present = {path.name for path in folder.iterdir()}
     if present and not present & {"manifest.json", PRIVATE} and not present <= ours and not overwrite:
         raise WouldOverwrite(

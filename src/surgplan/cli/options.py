@@ -40,6 +40,13 @@ def overwrite_option(function: F) -> F:
     return click.option("--overwrite", is_flag=True, help="Replace what exists already.")(function)
 
 
+def operator_option(function: F) -> F:
+    """`--operator NAME`, for the case's log."""
+    return click.option(
+        "--operator", help="Who does this, for the case's log [default: SURGPLAN_OPERATOR, or the user's name]."
+    )(function)
+
+
 def set_option(function: F) -> F:
     """`--set table.key=value`, as often as wanted."""
     return click.option(

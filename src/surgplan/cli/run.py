@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surgplan.cli.options import existing, overwrite_option, set_option, speaking
+from surgplan.cli.options import existing, operator_option, overwrite_option, set_option, speaking
 from surgplan.cli.output import LiveProgress, Output, Result, style, table
 from surgplan.findings import READY, WITH_WARNINGS
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Case folder [default: NAME-case].")
 @click.option("--name", help="Name of the case, never a patient's [default: the case folder's name].")
 @click.option("--dry-run", is_flag=True, help="Only say which stages would run, and why.")
+@operator_option
 @set_option
 @overwrite_option
 @speaking
@@ -31,6 +32,7 @@ def command(
     target: Path | None,
     name: str | None,
     dry_run: bool,
+    operator: str | None,
     settings: tuple[str, ...],
     overwrite: bool,
     output: Output,
@@ -61,7 +63,7 @@ def command(
         return
     progress = LiveProgress(output)
     try:
-        outcome = run_case(plan, folder, progress, overwrite)
+        outcome = run_case(plan, folder, progress, overwrite, operator)
     finally:
         progress.close()
     _show(outcome, output)
