@@ -121,8 +121,11 @@ def plan_case(
     settings: Sequence[str] = (),
     tables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    source: Path | None = None,
 ) -> CasePlan:
     """What a command line asks for: a scan with a recipe, or a case file.
+
+    `source` names the scan of a case file whose own does not hold.
 
     Precedence: `tables` (options of the command line), `settings` (`--set`), environment, case file, recipe, default.
 
@@ -152,8 +155,8 @@ def plan_case(
     landmarks = _landmarks(entries, where)
     names = [structure.name for structure in chosen.structure]
     paths = tuple(entry.trajectory(landmarks, names, where) for entry in entries.trajectory)
-    source = _source_of(given, entries) if is_case_file else given
-    return CasePlan(entries.case, source, entries.recipe, chosen, landmarks, paths, entries)
+    scan = source or (_source_of(given, entries) if is_case_file else given)
+    return CasePlan(entries.case, scan, entries.recipe, chosen, landmarks, paths, entries)
 
 
 def default_case_name(given: Path) -> str:

@@ -28,6 +28,7 @@ COMMANDS = {
     "report": "Make the report of a case again.",
     "check": "Check meshes or a case: topology, size, units, findings.",
     "verify": "Does every file of a case still have the hash that it was made with?",
+    "reproduce": "Is a case made again to the same bytes?",
     "log": "What was done to a case, when and by whom, and whether anybody changed that.",
     "example": "Make an example case with known truth.",
     "recipes": "List, show and explain recipes.",
