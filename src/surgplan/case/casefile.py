@@ -20,7 +20,7 @@ from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.params import Params, nearest
 from surgplan.segment.given import Given
 
-STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "report")
+STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "registration", "report")
 
 Vector = tuple[float, float, float]
 Name = Annotated[str, Field(min_length=1, max_length=64)]

@@ -25,6 +25,8 @@ COMMANDS = {
     "repair": "Make a mesh watertight, changing as little as possible.",
     "print": "Prepare surfaces for the printer: one coloured 3MF.",
     "navigate": "Landmarks, fiducials and transforms for a navigation system.",
+    "register": "Bring two sets of points into one frame, and state the error at the target.",
+    "collect": "Points touched with a tracked pointer, from a recording.",
     "report": "Make the report of a case again.",
     "check": "Check meshes or a case: topology, size, units, findings.",
     "verify": "Does every file of a case still have the hash that it was made with?",
