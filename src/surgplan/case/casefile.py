@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from surgplan.case.masks import MaskFiles
 from surgplan.case.recipe import Recipe, find_recipe, load_recipe, recipe_tables
 from surgplan.case.toml_files import parse_setting, parse_value, read_toml
 from surgplan.errors import WrongUsage
@@ -19,8 +20,9 @@ from surgplan.model.labels import file_stem
 from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.params import Params, nearest
 from surgplan.segment.given import Given
+from surgplan.segment.mask_params import EVERY
 
-STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "registration", "report")
+STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "report")
 
 Vector = tuple[float, float, float]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
@@ -54,7 +56,7 @@ class TrajectoryEntry(Params):
     def trajectory(self, landmarks: PointSet, structures: Sequence[str], where: str) -> Trajectory:
         """The trajectory in LPS; unknown names are `WrongUsage`."""
         for name in self.avoid:
-            if name not in structures:
+            if name not in structures and EVERY not in structures:
                 raise WrongUsage(
                     where,
                     f"trajectory `{self.name}` avoids `{name}`, which is no structure",
@@ -84,6 +86,10 @@ class CaseFile(Params):
     case: Name = Field(description="name of the case, never a patient's; printed on the model")
     source: str | None = Field(None, description="folder or file of the scan, relative to the case file")
     recipe: str = Field(description="name or path of the recipe")
+    masks: str | None = Field(
+        None, description="folder or file of masks made elsewhere, relative to the case file; for method `mask`"
+    )
+    mask_names: str | None = Field(None, description="table of the masks' names: .json, .toml or .csv")
     landmark: tuple[LandmarkEntry, ...] = Field((), description="points that only this patient has")
     trajectory: tuple[TrajectoryEntry, ...] = Field((), description="planned straight paths")
 
@@ -99,18 +105,20 @@ class CasePlan:
     landmarks: PointSet
     trajectories: tuple[Trajectory, ...]
     entries: CaseFile
+    masks: MaskFiles | None = None
 
     @property
     def given(self) -> Given:
-        """What the segmentation may look at beside the scan."""
+        """What the segmentation may look at beside the scan; masks are read from their files apart."""
         return Given(self.landmarks)
 
     def case_toml(self) -> dict[str, Any]:
         """The tables of the case folder's own `case.toml`: complete, without the path of the scan.
 
-        Paths are machine-dependent and often carry patients' names, so the source stays out.
+        Paths are machine-dependent and often carry patients' names, so those of the scan and the masks stay out.
         """
-        tables = self.entries.model_dump(mode="json", exclude={"source"}, exclude_defaults=True)
+        outside = {"source", "masks", "mask_names"}
+        tables = self.entries.model_dump(mode="json", exclude=outside, exclude_defaults=True)
         return {**tables, "case": self.case, "recipe": self.recipe_name, **self.recipe.model_dump(mode="json")}
 
 
@@ -121,11 +129,9 @@ def plan_case(
     settings: Sequence[str] = (),
     tables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
-    source: Path | None = None,
+    masks: MaskFiles | None = None,
 ) -> CasePlan:
-    """What a command line asks for: a scan with a recipe, or a case file.
-
-    `source` names the scan of a case file whose own does not hold.
+    """What a command line asks for: a scan with a recipe, or a case file; `masks` come before the case file's.
 
     Precedence: `tables` (options of the command line), `settings` (`--set`), environment, case file, recipe, default.
 
@@ -155,8 +161,9 @@ def plan_case(
     landmarks = _landmarks(entries, where)
     names = [structure.name for structure in chosen.structure]
     paths = tuple(entry.trajectory(landmarks, names, where) for entry in entries.trajectory)
-    scan = source or (_source_of(given, entries) if is_case_file else given)
-    return CasePlan(entries.case, scan, entries.recipe, chosen, landmarks, paths, entries)
+    source = _source_of(given, entries) if is_case_file else given
+    masks = masks or (_masks_of(given, entries) if is_case_file else None)
+    return CasePlan(entries.case, source, entries.recipe, chosen, landmarks, paths, entries, masks)
 
 
 def default_case_name(given: Path) -> str:
@@ -175,6 +182,14 @@ def _source_of(case_file: Path, entries: CaseFile) -> Path:
     if note.is_file():
         return Path(note.read_text("utf-8").strip())
     raise WrongUsage(case_file.name, "key `source` is missing", advice="Add `source = …`, the folder of the scan")
+
+
+def _masks_of(case_file: Path, entries: CaseFile) -> MaskFiles | None:
+    if entries.masks is not None:
+        table = case_file.parent / entries.mask_names if entries.mask_names else None
+        return MaskFiles(case_file.parent / entries.masks, table)
+    note = case_file.parent / ".surgplan" / "masks"
+    return MaskFiles.from_note(note.read_text("utf-8")) if note.is_file() else None
 
 
 def _landmarks(entries: CaseFile, where: str) -> PointSet:

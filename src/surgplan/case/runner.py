@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from surgplan.case.cache import Cache
 from surgplan.case.casefile import CasePlan
 from surgplan.case.digest import source_digest, source_files
 from surgplan.case.lock import PRIVATE, locked
@@ -24,9 +23,9 @@ from surgplan.case.manifest import (
     stage_key,
     write_manifest,
 )
+from surgplan.case.steps import StepOutput
 from surgplan.case.workshop import STAGES, Stage, Workshop
 from surgplan.errors import Missing, WouldOverwrite
-from surgplan.findings import Finding
 from surgplan.formats.atomic import sha256_of, sweep, write_text
 
 
@@ -48,10 +47,6 @@ class Outcome:
     manifest: Manifest
     ran: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    cached: list[str] = field(default_factory=list)
-    """Those of `ran` whose outputs came from the cache."""
-    notices: list[Finding] = field(default_factory=list)
-    """What happened on the way that does not concern the result: a damaged cache, for example."""
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -61,17 +56,11 @@ class Outcome:
 
 
 def run_case(
-    plan: CasePlan,
-    folder: Path,
-    progress: Progress,
-    overwrite: bool = False,
-    by: str | None = None,
-    cache: Cache | None = None,
+    plan: CasePlan, folder: Path, progress: Progress, overwrite: bool = False, by: str | None = None
 ) -> Outcome:
     """Run every stage of `plan` whose inputs or parameters are new, into the case folder.
 
-    The case's log tells of it, with `by`, or the user of the operating system, as the one who did. What another case
-    has made already comes from the cache.
+    The case's log tells of it, with `by`, or the user of the operating system, as the one who did.
 
     Raises
     ------
@@ -90,7 +79,7 @@ def run_case(
         source = source_digest(plan.source, files)
         _refuse_other_scan(manifest, source, folder, overwrite)
         write_case_file(plan, folder)
-        return _Run(plan, folder, manifest, source, progress, operator(by), cache).all()
+        return _Run(plan, folder, manifest, source, progress, operator(by)).all()
 
 
 def remake_report(plan: CasePlan, folder: Path, progress: Progress) -> Outcome:
@@ -134,7 +123,7 @@ def _why(stage: Stage, plan: CasePlan, manifest: Manifest, source: str, folder: 
         return "never done"
     if upstream := [name for name in stage.after if name in changed]:
         return f"{upstream[0]} would run"
-    inputs = _inputs(stage, manifest, source)
+    inputs = _inputs(stage, plan, manifest, source)
     if stage_key(stage.name, stage.version, stage.parameters(plan), inputs) == record.key:
         return _what_is_gone(record, folder)
     if record.parameters != stage.parameters(plan):
@@ -152,31 +141,24 @@ def _what_is_gone(record: StageRecord, folder: Path) -> str:
     return ""
 
 
-def _inputs(stage: Stage, manifest: Manifest, source: str) -> dict[str, str]:
+def _inputs(stage: Stage, plan: CasePlan, manifest: Manifest, source: str) -> dict[str, str]:
     if not stage.after:
         return {"scan": source}
-    return {
+    made = {
         name: record.sha256
         for earlier in stage.after
         for name, record in sorted(manifest.stages[earlier].outputs.items())
     }
+    return {**made, **stage.outside(plan)}
 
 
 class _Run:
     """One pass over the stages; the manifest is written after each, so that an interrupted run resumes."""
 
     def __init__(
-        self,
-        plan: CasePlan,
-        folder: Path,
-        manifest: Manifest,
-        source: str,
-        progress: Progress,
-        by: str,
-        cache: Cache | None = None,
+        self, plan: CasePlan, folder: Path, manifest: Manifest, source: str, progress: Progress, by: str
     ) -> None:
-        self.plan, self.folder, self.source, self.progress = plan, folder, source, progress
-        self.by, self.cache = by, cache
+        self.plan, self.folder, self.source, self.progress, self.by = plan, folder, source, progress, by
         self.workshop = Workshop(plan, folder, manifest)
         self.outcome = Outcome(folder, manifest)
         self.began = False
@@ -217,45 +199,29 @@ class _Run:
         if not self.began:
             self._log("run", {"recipe": self.plan.recipe_name, "scan_sha256": self.source})
             self.began = True
-        record = self._cached(stage) or self._made(stage)
+        output = stage.run(self.workshop)
         seconds = time.perf_counter() - began
-        self._keep(stage, record, seconds)
+        self._record(stage, output, seconds)
         self.outcome.ran.append(stage.name)
         self.progress.end(stage.name, seconds, False)
 
-    def _key(self, stage: Stage) -> str:
-        inputs = _inputs(stage, self.outcome.manifest, self.source)
-        return stage_key(stage.name, stage.version, stage.parameters(self.plan), inputs)
-
-    def _cached(self, stage: Stage) -> StageRecord | None:
-        if self.cache is None:
-            return None
-        record, told = self.cache.take(self._key(stage), self.folder)
-        self.outcome.notices += told
-        self.outcome.cached += [stage.name] if record else []
-        return record
-
-    def _made(self, stage: Stage) -> StageRecord:
-        output = stage.run(self.workshop)
+    def _record(self, stage: Stage, output: StepOutput[Any], seconds: float) -> None:
+        manifest = self.outcome.manifest
+        inputs = _inputs(stage, self.plan, manifest, self.source)
+        parameters = stage.parameters(self.plan)
         outputs = {
             file.path.relative_to(self.folder).as_posix(): FileRecord(sha256=file.sha256, size=file.size)
             for file in output.written
         }
         record = StageRecord(
-            key=self._key(stage),
+            key=stage_key(stage.name, stage.version, parameters, inputs),
             version=stage.version,
-            parameters=stage.parameters(self.plan),
-            inputs=_inputs(stage, self.outcome.manifest, self.source),
+            parameters=parameters,
+            inputs=inputs,
             outputs=outputs,
             results=output.results,
             findings=[finding.as_dict() for finding in output.findings],
         )
-        self.outcome.notices += self.cache.put(record, self.folder) if self.cache is not None else ()
-        return record
-
-    def _keep(self, stage: Stage, record: StageRecord, seconds: float) -> None:
-        """Put the record into the manifest, and write it: from here on the stage is done."""
-        manifest = self.outcome.manifest
         old = manifest.stages.get(stage.name)
         later = [name for name in manifest.stages if _comes_later(name, stage.name)]
         stages = {name: kept for name, kept in manifest.stages.items() if name not in later}
@@ -309,7 +275,7 @@ def _manifest_to_continue(plan: CasePlan, folder: Path, overwrite: bool) -> Mani
 
 
 def write_case_file(plan: CasePlan, folder: Path) -> None:
-    """The case folder's own `case.toml`, and, apart from what is shared, where the scan lies on this machine."""
+    """The case folder's own `case.toml`, and, apart from what is shared, where scan and masks lie on this machine."""
     from surgplan.case.toml_files import write_toml
 
     text = (
@@ -319,6 +285,7 @@ def write_case_file(plan: CasePlan, folder: Path) -> None:
     for path, content in (
         (folder / "case.toml", text),
         (folder / PRIVATE / "source", f"{plan.source.resolve()}\n"),
+        *([(folder / PRIVATE / "masks", plan.masks.note)] if plan.masks else []),
     ):
         if not path.is_file() or path.read_text("utf-8", "replace") != content:
             write_text(path, content)

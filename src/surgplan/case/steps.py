@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
+from surgplan.case.masks import MaskFiles, with_masks_of
 from surgplan.case.sources import Ingested, load_source
 from surgplan.errors import blaming
 from surgplan.findings import Finding
@@ -53,12 +54,15 @@ def ingest_step(source: Path, params: IngestParams, target: Path) -> StepOutput[
     return StepOutput(ingested, (written,), ingested.findings, results)
 
 
-def segment_step(volume: Volume, params: SegmentParams, given: Given, target: Path) -> StepOutput[LabelMap]:
-    """Segment a volume; write the label map as `.seg.nrrd`."""
+def segment_step(
+    volume: Volume, params: SegmentParams, given: Given, target: Path, masks: MaskFiles | None = None
+) -> StepOutput[LabelMap]:
+    """Segment a volume, with the masks of the case's files; write the label map as `.seg.nrrd`."""
     from surgplan.formats.segmentations import write_labels
 
+    given, told = with_masks_of(given, masks, params)
     result = segment(volume, params, given)
-    return StepOutput(result.labels, (write_labels(target, result.labels),), result.findings)
+    return StepOutput(result.labels, (write_labels(target, result.labels),), (*told, *result.findings))
 
 
 def surface_step(

@@ -97,7 +97,8 @@ class Workshop:
 class Stage:
     """One of the six: what it needs, what decides its result, and how it is made.
 
-    `version` grows whenever the same inputs and parameters would give other bytes than before.
+    `version` grows whenever the same inputs and parameters would give other bytes than before. `outside` tells the
+    SHA-256 of files that it reads beside what earlier stages made.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Stage:
     after: tuple[str, ...]
     parameters: Callable[[CasePlan], dict[str, Any]]
     run: Callable[[Workshop], StepOutput[Any]]
+    outside: Callable[[CasePlan], dict[str, str]] = lambda plan: {}
 
 
 def _ingest(shop: Workshop) -> StepOutput[Any]:
@@ -114,7 +116,8 @@ def _ingest(shop: Workshop) -> StepOutput[Any]:
 
 
 def _segment(shop: Workshop) -> StepOutput[Any]:
-    output = segment_step(shop.volume, shop.plan.recipe.segment, shop.plan.given, shop.folder / LABELS)
+    plan = shop.plan
+    output = segment_step(shop.volume, plan.recipe.segment, plan.given, shop.folder / LABELS, plan.masks)
     shop.labels = output.noun
     return output
 
@@ -158,6 +161,10 @@ def _segment_parameters(plan: CasePlan) -> dict[str, Any]:
     return {**params.model_dump(mode="json"), **({"landmark": entries} if entries else {})}
 
 
+def _mask_digests(plan: CasePlan) -> dict[str, str]:
+    return plan.masks.digests if plan.masks else {}
+
+
 def _print_parameters(plan: CasePlan) -> dict[str, Any]:
     return {"case": plan.case, **plan.recipe.print.model_dump(mode="json")}
 
@@ -176,9 +183,9 @@ def _report_parameters(plan: CasePlan) -> dict[str, Any]:
 
 STAGES = (
     Stage("ingest", 1, (), _of("ingest"), _ingest),
-    Stage("segment", 1, ("ingest",), _segment_parameters, _segment),
+    Stage("segment", 2, ("ingest",), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 1, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 1, ("surface",), _print_parameters, _print),
-    Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
+    Stage("navigation", 1, ("ingest", "print"), _navigation_parameters, _navigate),
     Stage("report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report),
 )

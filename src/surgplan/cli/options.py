@@ -54,6 +54,15 @@ def set_option(function: F) -> F:
     )(function)
 
 
+def masks_options(function: F) -> F:
+    """`--masks PATH` and `--mask-names FILE`: the command gets `masks: Path | None` and `mask_names: Path | None`."""
+    path = click.Path(path_type=Path)
+    names = "Table of the masks' names: .json, .toml or .csv."
+    function = click.option("--mask-names", type=path, help=names)(function)
+    what = "Masks made elsewhere: a folder with a file for each structure, or one file; for recipes with method mask."
+    return click.option("--masks", type=path, help=what)(function)
+
+
 def output_option(kind: str) -> Callable[[F], F]:
     """`-o/--output PATH`."""
     path = click.Path(path_type=Path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surgplan.cli.options import existing, operator_option, overwrite_option, set_option, speaking
+from surgplan.cli.options import existing, masks_options, operator_option, overwrite_option, set_option, speaking
 from surgplan.cli.output import LiveProgress, Output, Result, style, table
 from surgplan.findings import READY, WITH_WARNINGS
 
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Case folder [default: NAME-case].")
 @click.option("--name", help="Name of the case, never a patient's [default: the case folder's name].")
 @click.option("--dry-run", is_flag=True, help="Only say which stages would run, and why.")
-@click.option(
-    "--cache", type=click.Path(path_type=Path), envvar="SURGPLAN_CACHE", help="Folder in which cases share results."
-)
-@click.option("--cache-gb", type=click.FloatRange(0.001), default=20.0, show_default=True, help="Its size at the most.")
+@masks_options
 @operator_option
 @set_option
 @overwrite_option
@@ -36,8 +33,8 @@ def command(
     target: Path | None,
     name: str | None,
     dry_run: bool,
-    cache: Path | None,
-    cache_gb: float,
+    masks: Path | None,
+    mask_names: Path | None,
     operator: str | None,
     settings: tuple[str, ...],
     overwrite: bool,
@@ -51,18 +48,20 @@ def command(
     \b
     surgplan run DICOM_FOLDER -r ct-bone -o case/
     surgplan run scan.nii.gz -r ct-skull -o case/ --set surface.tolerance_mm=0.1
+    surgplan run scan.nii.gz -r masks --masks FOLDER -o case/
     surgplan run case.toml
     """
     existing(source)
-    from surgplan.case.cache import Cache
     from surgplan.case.casefile import plan_case
+    from surgplan.case.masks import MaskFiles
     from surgplan.case.runner import dry_run as look_ahead
     from surgplan.case.runner import run_case
     from surgplan.model.labels import file_stem
 
     if target is not None and name is None and source.suffix != ".toml":
         name = file_stem(target.resolve().name)
-    plan = plan_case(source, recipe, name, settings)
+    files = MaskFiles(existing(masks), existing(mask_names) if mask_names else None) if masks else None
+    plan = plan_case(source, recipe, name, settings, masks=files)
     folder = target or _default_folder(source, plan.case)
     if dry_run:
         told = look_ahead(plan, folder)
@@ -70,8 +69,7 @@ def command(
         return
     progress = LiveProgress(output)
     try:
-        shared = Cache(cache, int(cache_gb * 1e9)) if cache else None
-        outcome = run_case(plan, folder, progress, overwrite, operator, shared)
+        outcome = run_case(plan, folder, progress, overwrite, operator)
     finally:
         progress.close()
     _show(outcome, output)
@@ -91,11 +89,10 @@ def _show(outcome: Outcome, output: Output) -> None:
         "verdict": manifest.verdict,
         "ran": outcome.ran,
         "up_to_date": outcome.skipped,
-        "from_cache": outcome.cached,
         "seconds": {name: manifest.times[name] for name in outcome.ran},
         "structures": manifest.stages["surface"].results["measures"],
     }
-    findings = (*outcome.notices, *(finding for _, finding in manifest.findings))
+    findings = tuple(finding for _, finding in manifest.findings)
     try:
         output.result(Result(outcome.written, findings, values))
     finally:

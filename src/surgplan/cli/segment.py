@@ -11,6 +11,7 @@ from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import (
     existing,
     given,
+    masks_options,
     output_option,
     overwrite_option,
     params_options,
@@ -27,6 +28,7 @@ from surgplan.segment.stage import Given, SegmentParams, StructureParams
 @output_option("The label map, .seg.nrrd.")
 @click.option("-r", "--recipe", help="Name or file of the recipe; without it the options tell one structure.")
 @click.option("--landmarks", type=click.Path(path_type=Path), help="Seeds and other points, .mrk.json or .fcsv.")
+@masks_options
 @params_options(StructureParams, skip=("helper",))
 @set_option
 @overwrite_option
@@ -37,6 +39,8 @@ def command(
     target: Path,
     recipe: str | None,
     landmarks: Path | None,
+    masks: Path | None,
+    mask_names: Path | None,
     settings: tuple[str, ...],
     overwrite: bool,
     output: Output,
@@ -48,9 +52,11 @@ def command(
     surgplan segment volume.nrrd -r ct-skull -o labels.seg.nrrd
     surgplan segment volume.nrrd --name bone --threshold-hu 250 3071 -o labels.seg.nrrd
     surgplan segment volume.nrrd -r cta-vessels --landmarks seeds.mrk.json -o labels.seg.nrrd
+    surgplan segment volume.nrrd -r masks --masks FOLDER -o labels.seg.nrrd
     """
     existing(volume)
     from surgplan.case.casefile import plan_case
+    from surgplan.case.masks import MaskFiles
     from surgplan.case.steps import segment_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
@@ -68,5 +74,6 @@ def command(
         params = plan_case(volume, recipe, "case", settings).recipe.segment
     refuse_overwriting(target, overwrite)
     points = Given(read_points(existing(landmarks))) if landmarks else Given()
-    made = segment_step(read_volume(volume), params, points, target)
+    files = MaskFiles(existing(masks), existing(mask_names) if mask_names else None) if masks else None
+    made = segment_step(read_volume(volume), params, points, target, files)
     output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))

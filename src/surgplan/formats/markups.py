@@ -35,24 +35,12 @@ LARGEST_FILE, MOST_POINTS = 16 << 20, 100_000
 LONGEST_LINE = 1000
 """Bytes: Slicer reads `.fcsv` into 1024, and stops without a word at a longer line."""
 
-UID_KEY = "FrameOfReferenceUID"
-"""A key of our own in files that have no place for it; Slicer skips what it does not know."""
-
 SAME_MM = 1e-6
 AGAIN = "Export the points again"
 
 
-class StoredPoints(NamedTuple):
-    """Points as a file holds them, and the DICOM Frame of Reference UID of the scan that they belong to, or ""."""
-
-    points: PointSet
-    frame_of_reference: str = ""
-
-
-def write_mrk_json(path: Path, points: PointSet, frame_of_reference: str = "") -> Written:
+def write_mrk_json(path: Path, points: PointSet) -> Written:
     """Write points in LPS as Slicer's markups JSON: one list, visible, locked against dragging.
-
-    `frame_of_reference` is written beside the list, where Slicer does not look.
 
     Raises
     ------
@@ -72,9 +60,8 @@ def write_mrk_json(path: Path, points: PointSet, frame_of_reference: str = "") -
         "lastUsedControlPointNumber": len(points),
         "controlPoints": [_control(number, point) for number, point in enumerate(points, 1)],
     }
-    whole = {"@schema": SCHEMA, **({UID_KEY: frame_of_reference} if frame_of_reference else {}), "markups": [markup]}
-    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
-    return write_text(path, text + "\n", lambda written: _compare(path, written, points, frame_of_reference))
+    text = json.dumps({"@schema": SCHEMA, "markups": [markup]}, indent=1, ensure_ascii=False, allow_nan=False)
+    return write_text(path, text + "\n", lambda written: _compare(path, written, points))
 
 
 def _control(number: int, point: Landmark) -> dict[str, Any]:
@@ -92,7 +79,7 @@ def _control(number: int, point: Landmark) -> dict[str, Any]:
     }
 
 
-def write_fcsv(path: Path, points: PointSet, frame_of_reference: str = "") -> Written:
+def write_fcsv(path: Path, points: PointSet) -> Written:
     """Write points in LPS as Slicer's fiducial list, version 4.11.
 
     Slicer's reader is bound to lines: a description is put on one line, and cut when the line would be too long.
@@ -107,13 +94,9 @@ def write_fcsv(path: Path, points: PointSet, frame_of_reference: str = "") -> Wr
         The disk is full; the folder cannot be written to.
     """
     _must_be_lps(points)
-    lines = ["# Markups fiducial file version = 4.11", "# CoordinateSystem = LPS"]
-    lines += [f"# columns = {','.join(COLUMNS)}"]
+    lines = ["# Markups fiducial file version = 4.11", "# CoordinateSystem = LPS", f"# columns = {','.join(COLUMNS)}"]
     lines += [_row(path, number, point) for number, point in enumerate(points, 1)]
-    # last, because many scripts skip a header of exactly three lines
-    lines += [f"# {UID_KEY} = {frame_of_reference}"] if frame_of_reference else []
-    text = "\n".join(lines) + "\n"
-    return write_text(path, text, lambda written: _compare(path, written, points, frame_of_reference))
+    return write_text(path, "\n".join(lines) + "\n", lambda written: _compare(path, written, points))
 
 
 def _row(path: Path, number: int, point: Landmark) -> str:
@@ -140,10 +123,10 @@ def _must_be_lps(points: PointSet) -> None:
         raise ValueError(f"markups are written in LPS, not in {points.frame}")
 
 
-def _compare(path: Path, written: Path, points: PointSet, frame_of_reference: str) -> None:
-    found, uid = read_markups(written)
+def _compare(path: Path, written: Path, points: PointSet) -> None:
+    found = read_points(written)
     same = [point.name for point in found] == [point.name for point in points]
-    if not same or uid != frame_of_reference or np.abs(found.positions - points.positions).max(initial=0.0) > SAME_MM:
+    if not same or np.abs(found.positions - points.positions).max(initial=0.0) > SAME_MM:
         raise BadInput(path, "reading back gives other points", advice="Report this as a bug")
 
 
@@ -154,11 +137,6 @@ class _Row(NamedTuple):
 
 
 def read_points(path: Path, frame: Frame | None = None) -> PointSet:
-    """The points of `read_markups`, without what ties them to a scan."""
-    return read_markups(path, frame).points
-
-
-def read_markups(path: Path, frame: Frame | None = None) -> StoredPoints:
     """The points of a `.mrk.json` (or `.json`) or `.fcsv` file, in LPS mm.
 
     Parameters
@@ -180,20 +158,19 @@ def read_markups(path: Path, frame: Frame | None = None) -> StoredPoints:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BadInput(path, f"ends in `{path.suffix[:20]}`", ".mrk.json or .fcsv", AGAIN)
-    text = text_of(path)
+    text = _text(path)
     try:
         with blaming(path, AGAIN):
-            told, rows, uid = reader(path, text)
+            told, rows = reader(path, text)
             given = _frame(path, told, frame)
             _refuse_odd_names(path, rows)
             points = PointSet((Landmark(row.name, row.position, given, row.description) for row in rows), given)  # type: ignore[arg-type]
     except (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError, csv.Error) as error:
         raise BadInput(path, f"cannot be read: {type(error).__name__}", "a list of points", AGAIN) from None
-    return StoredPoints(points if given == LPS else LPS_FROM_RAS @ points, uid)
+    return points if given == LPS else LPS_FROM_RAS @ points
 
 
-def text_of(path: Path) -> str:
-    """The text of a list of points; `BadInput` when it is none or too large."""
+def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > LARGEST_FILE:
@@ -224,7 +201,7 @@ def _frame(path: Path, told: str, wanted: Frame | None) -> Frame:
     return chosen
 
 
-def _from_json(path: Path, text: str) -> tuple[str, list[_Row], str]:
+def _from_json(path: Path, text: str) -> tuple[str, list[_Row]]:
     try:
         stored = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -242,8 +219,7 @@ def _from_json(path: Path, text: str) -> tuple[str, list[_Row], str]:
     if len(systems) > 1:
         told = " and ".join(sorted(systems))[:80]
         raise BadInput(path, f"mixes the coordinate systems {told}", "one", "Export each list to a file of its own")
-    rows = _controls(each for markup in markups for each in markup.get("controlPoints", []))
-    return systems.pop(), rows, str(stored.get(UID_KEY, ""))
+    return systems.pop(), _controls(each for markup in markups for each in markup.get("controlPoints", []))
 
 
 def _refuse_constant(word: str) -> float:
@@ -270,7 +246,7 @@ def _controls(points: Iterable[dict[str, Any]]) -> list[_Row]:
     return rows
 
 
-def _from_fcsv(path: Path, text: str) -> tuple[str, list[_Row], str]:
+def _from_fcsv(path: Path, text: str) -> tuple[str, list[_Row]]:
     """Line by line, as Slicer reads it, so that an open quote cannot swallow the points after it."""
     lines = [line for line in text.split("\n") if line.strip()]
     told = _header([line for line in lines if line.startswith("#")])
@@ -286,7 +262,7 @@ def _from_fcsv(path: Path, text: str) -> tuple[str, list[_Row], str]:
         point = dict(zip(columns, cells, strict=True))
         place = [float(point[axis]) for axis in "xyz"]
         rows.append(_Row(point["label"] or f"P-{number}", place, point.get("desc", "")))
-    return told.get("CoordinateSystem", ""), rows, told.get(UID_KEY, "")
+    return told.get("CoordinateSystem", ""), rows
 
 
 def _header(lines: list[str]) -> dict[str, str]:

@@ -18,11 +18,11 @@ from surgplan.errors import BadInput, blaming
 from surgplan.formats.atomic import Written, write_file
 from surgplan.formats.images import placed, read_stored
 from surgplan.formats.nrrd import write_nrrd
+from surgplan.model.anatomy import category_of
 from surgplan.model.labels import LONGEST_NAME, Code, Label, LabelMap, Side
 from surgplan.model.volume import Grid
 
 SIDE_TAG, LEVEL_TAG, TERMS_TAG = "surgplan.side", "surgplan.level", "TerminologyEntry"
-CATEGORY = "SCT^123037004^Anatomical Structure"
 SIDES = {Side.LEFT: "SCT^7771000^Left", Side.RIGHT: "SCT^24028007^Right", Side.NONE: "^^"}
 UNSPECIFIED = "85756007"
 """SNOMED CT "Tissue": what Slicer writes when nobody chose a meaning."""
@@ -67,9 +67,8 @@ def _common_keys() -> dict[str, str]:
 def _segment_keys(label: Label, grid: Grid) -> dict[str, str]:
     tags = {SIDE_TAG: str(label.side), LEVEL_TAG: "" if label.level is None else repr(float(label.level))}
     if label.code:
-        parts = (label.code.scheme, label.code.value, label.code.meaning)
-        meaning = "^".join(re.sub(r"[\^~|\n]", " ", part) for part in parts)
-        terms = ("Segmentation category and type - 3D Slicer General Anatomy list", CATEGORY, meaning)
+        category, meaning = _term(category_of(label.code).code), _term(label.code)
+        terms = ("Segmentation category and type - 3D Slicer General Anatomy list", category, meaning)
         tags[TERMS_TAG] = "~".join((*terms, SIDES[label.side], "Anatomic codes - DICOM master list", "^^", "^^"))
     return {
         "Color": " ".join(f"{channel / 255:.6g}" for channel in label.color),
@@ -84,6 +83,10 @@ def _segment_keys(label: Label, grid: Grid) -> dict[str, str]:
     }
 
 
+def _term(code: Code) -> str:
+    return "^".join(re.sub(r"[\^~|\n]", " ", part) for part in (code.scheme, code.value, code.meaning))
+
+
 def read_labels(path: Path) -> LabelMap:
     """A label map: a segmentation with names, colours and codes, or a plain label image with numbered labels.
 
@@ -94,7 +97,7 @@ def read_labels(path: Path) -> LabelMap:
     """
     stored = read_stored(path)
     grid, array = placed(path, stored)
-    segments = _segments(path, stored.keys)
+    segments = segments_of(path, stored.keys)
     if not segments:
         values, labels = _plain(path, array)
         return _map(path, grid, values, labels)
@@ -115,7 +118,7 @@ def _map(path: Path, grid: Grid, array: NDArray[Any], labels: tuple[Label, ...])
         return LabelMap(grid, array, labels)
 
 
-def _segments(path: Path, keys: Mapping[str, str]) -> list[tuple[int, Label]]:
+def segments_of(path: Path, keys: Mapping[str, str]) -> list[tuple[int, Label]]:
     """(layer, label) of each segment that the key/value pairs describe, in the file's order."""
     numbers = sorted({int(found[1]) for key in keys if (found := re.fullmatch(r"Segment(\d{1,6})_ID", key))})
     if len(numbers) > MOST_LABELS:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from surgplan.model.volume import Grid, checked_voxels
 
 LONGEST_NAME = 64
+BONE_COLOR = (232, 220, 192)
+"""Of structures for which nobody chose one."""
 
 
 class Side(StrEnum):
@@ -43,7 +45,7 @@ class Label:
 
     value: int
     name: str
-    color: tuple[int, int, int] = (232, 220, 192)
+    color: tuple[int, int, int] = BONE_COLOR
     side: Side = Side.NONE
     code: Code | None = None
     level: float | None = None
@@ -62,6 +64,12 @@ class Label:
     def file_stem(self) -> str:
         """The name as a safe file name: ASCII letters, digits, `.`, `_` and `-`."""
         return file_stem(self.name)
+
+
+def rgb_of(color: str) -> tuple[int, int, int]:
+    """Red, green, blue from 0 to 255 of a colour written as `#rrggbb`."""
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return red, green, blue
 
 
 def file_stem(name: str) -> str:

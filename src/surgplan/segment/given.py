@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Finding
 from surgplan.model.frames import LPS, Array
-from surgplan.model.labels import LabelMap
+from surgplan.model.masks import NamedMask
 from surgplan.model.points import PointSet
 from surgplan.model.volume import Volume
 from surgplan.params import nearest
+from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.region import Region
 
 
@@ -24,11 +25,11 @@ class Given:
     landmarks:
         Points of the case file, LPS mm.
     masks:
-        Name in the recipe → label map, on any grid in the scan's frame.
+        Where it comes from and its name there → mask, on any grid in the scan's frame.
     """
 
     landmarks: PointSet = field(default_factory=lambda: PointSet(()))
-    masks: Mapping[str, LabelMap] = field(default_factory=dict)
+    masks: Mapping[MaskKey, NamedMask] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.landmarks.frame != LPS:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from surgplan.errors import EmptyLabel
 from surgplan.segment.checks import empty
 from surgplan.segment.given import Found, Scene
+from surgplan.segment.masks import from_mask
 from surgplan.segment.refine import refine
 from surgplan.segment.shorthand import apply_shorthand
 from surgplan.segment.structure import StructureParams
@@ -39,5 +40,8 @@ def _threshold(scene: Scene, params: StructureParams) -> Found:
 
 METHODS: dict[str, Callable[[Scene, StructureParams], Found]] = {
     "threshold": _threshold,
+    "mask": from_mask,
+    "network": from_mask,
+    "totalsegmentator": from_mask,
 }
 """Name of a method → its function: the structure before any refinement."""

@@ -15,10 +15,11 @@ from surgplan.model.volume import Modality, Volume
 from surgplan.params import Params
 from surgplan.segment.checks import check_ends, check_metal, check_scale, told_overlap
 from surgplan.segment.given import Given, Scene
+from surgplan.segment.masks import with_masks
 from surgplan.segment.methods import find_structure
 from surgplan.segment.region import Region
 from surgplan.segment.sides import check_sides
-from surgplan.segment.structure import NEEDS_HU, StructureParams
+from surgplan.segment.structure import MOST_STRUCTURES, NEEDS_HU, StructureParams
 
 __all__ = ["Given", "SegmentParams", "SegmentResult", "StructureParams", "segment"]
 
@@ -26,7 +27,9 @@ __all__ = ["Given", "SegmentParams", "SegmentResult", "StructureParams", "segmen
 class SegmentParams(Params):
     """The structures to find. Where two of them claim a voxel, the one named earlier has it."""
 
-    structures: tuple[StructureParams, ...] = Field(min_length=1, max_length=255, description="what to segment")
+    structures: tuple[StructureParams, ...] = Field(
+        min_length=1, max_length=MOST_STRUCTURES, description="what to segment"
+    )
 
     @field_validator("structures")
     @classmethod
@@ -71,13 +74,15 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
     Refused
         A structure lies on the side of the body that its `side` excludes.
     """
-    findings = check_scale(volume, [each.name for each in params.structures if each.method in NEEDS_HU])
+    given = given or Given()
+    structures, findings = with_masks(params.structures, given)
+    findings += check_scale(volume, [each.name for each in structures if each.method in NEEDS_HU])
     array = np.zeros(volume.grid.shape, dtype=np.uint8)
     labels: list[Label] = []
     regions: dict[str, Region] = {}
-    for structure in params.structures:
+    for structure in structures:
         try:
-            found = find_structure(Scene(volume, given or Given(), regions), structure)
+            found = find_structure(Scene(volume, given, regions), structure)
             regions[structure.name] = found.region
             findings += found.findings
             if structure.helper:
@@ -86,7 +91,8 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
         except EmptyLabel as error:
             if not structure.optional:
                 raise
-            findings.append(Finding("absent", Level.NOTE, error.found, subject=structure.name))
+            level = Level.NOTE if structure.mask_key is None else Level.WARN
+            findings.append(Finding("absent", level, error.found, subject=structure.name))
             continue
         labels.append(structure.label(len(labels) + 1, found.level))
         findings += [*told, *_checked(volume, labels[-1], region)]

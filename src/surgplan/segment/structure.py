@@ -6,11 +6,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from surgplan.model.labels import LONGEST_NAME, Code, Label, Side
+from surgplan.model.anatomy import anatomy_of
+from surgplan.model.labels import BONE_COLOR, LONGEST_NAME, Code, Label, Side, rgb_of
+from surgplan.model.sides import side_told
 from surgplan.params import Params
+from surgplan.segment.mask_params import MaskKey, MaskParams, NetworkParams, TotalSegmentatorParams
 from surgplan.segment.operations import Operation
 
-Method = Literal["threshold"]
+Method = Literal["threshold", "mask", "network", "totalsegmentator"]
+
+MOST_STRUCTURES = 255
+"""As many as a label map of one byte a voxel holds."""
 
 NEEDS_THRESHOLD = frozenset({"threshold"})
 """Methods that cannot work without `threshold_hu`."""
@@ -40,12 +46,20 @@ class StructureParams(Params):
     close_mm: float = Field(0.0, ge=0, le=10, description="close gaps up to this wide, in mm")
     fill_holes: bool = Field(False, description="fill every cavity that has no way out, however large")
     fill_holes_mm3: float = Field(0.0, ge=0, description="fill cavities that have no way out up to this volume, in mm³")
+    mask: MaskParams | None = Field(None, description="parameters of method `mask`")
+    network: NetworkParams | None = Field(None, description="parameters of method `network`")
+    totalsegmentator: TotalSegmentatorParams | None = Field(None, description="parameters of method `totalsegmentator`")
     refine: tuple[Operation, ...] = Field((), max_length=50, description="more operations, in the order of the list")
     helper: bool = Field(False, description="only for structures after it to refer to: not in the label map")
-    color: str = Field("#e8dcc0", pattern=r"^#[0-9a-fA-F]{6}$", description="its colour, as #rrggbb")
-    side: Side = Field(Side.NONE, description="the patient's side on which it must lie: left, right, or empty")
+    color: str | None = Field(
+        None, pattern=r"^#[0-9a-fA-F]{6}$", description="its colour, as #rrggbb; without it, that of its mask or name"
+    )
+    side: Side = Field(
+        Side.NONE, description="the patient's side on which it must lie: left, right, or empty for what its name tells"
+    )
     code: tuple[str, str, str] | None = Field(
-        None, description="its coded meaning: scheme, value, meaning, for example SCT, 272679002, Bone"
+        None,
+        description="its coded meaning: scheme, value, meaning, as SCT, 272673000, Bone; without it, that of its name",
     )
     optional: bool = Field(False, description="no error when the scan does not hold it")
 
@@ -63,6 +77,8 @@ class StructureParams(Params):
                 raise ValueError(f"key `threshold_hu` is missing: method `{self.method}` needs it")
             if self.boundary == "half-maximum":
                 raise ValueError('`boundary = "half-maximum"` needs `threshold_hu`')
+        if self.method == "network" and self.network is None:
+            raise ValueError("key `network.model` is missing: method `network` needs it")
         own = self.method.replace("-", "_")
         for name in METHOD_TABLES:
             if name != own and getattr(self, name) is not None:
@@ -75,10 +91,19 @@ class StructureParams(Params):
         return self
 
     def label(self, value: int, level: float | None = None) -> Label:
-        """The structure's label with this value and boundary level."""
-        red, green, blue = (int(self.color[at : at + 2], 16) for at in (1, 3, 5))
-        code = Code(*self.code) if self.code else None
-        return Label(value, self.name, (red, green, blue), self.side, code, level)
+        """The structure's label with this value and boundary level.
+
+        What the recipe does not say comes from the table of structures, as far as that has the name.
+        """
+        known = anatomy_of(self.name)
+        color = rgb_of(self.color) if self.color else known[0].color if known else BONE_COLOR
+        code = Code(*self.code) if self.code else known[0].code if known else None
+        return Label(value, self.name, color, self.side or side_told(self.name), code, level)
+
+    @property
+    def mask_key(self) -> MaskKey | None:
+        """The mask that it takes, when something else finds it."""
+        return self.table.key(self.name) if isinstance(self.table, MASK_TABLES) else None
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -101,5 +126,11 @@ class StructureParams(Params):
         return METHOD_TABLES[name]() if given is None else given
 
 
-METHOD_TABLES: dict[str, type[Params]] = {}
+MASK_TABLES = (MaskParams, NetworkParams, TotalSegmentatorParams)
+
+METHOD_TABLES: dict[str, type[Params]] = {
+    "mask": MaskParams,
+    "network": NetworkParams,
+    "totalsegmentator": TotalSegmentatorParams,
+}
 """Key in a structure's table → the parameters of the method of that name."""

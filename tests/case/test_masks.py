@@ -1,0 +1,100 @@
+"""Masks on the command line and in a case: real processes, real files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from surgplan.formats.segmentations import read_labels
+from tests.program import surgplan
+
+
+def image(path: Path, array: np.ndarray) -> Path:
+    made = sitk.GetImageFromArray(array)
+    made.SetSpacing((2.0, 2.0, 2.0))
+    made.SetOrigin((-49.0, -49.0, 0.0))
+    sitk.WriteImage(made, str(path))
+    return path
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    array = np.full((30, 50, 50), -1000, np.int16)
+    array[:, 5:45, 5:45] = 40
+    return image(tmp_path / "scan.nrrd", array)
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    folder = tmp_path / "segmentations"
+    folder.mkdir()
+    for name, first in (("kidney_left", 32), ("kidney_right", 10)):
+        array = np.zeros((30, 50, 50), np.uint8)
+        array[10:20, 20:30, first : first + 8] = 1
+        image(folder / f"{name}.nii.gz", array)
+    return folder
+
+
+def test_segment_takes_all_masks_of_a_folder(scan, masks, tmp_path):
+    target = tmp_path / "labels.seg.nrrd"
+    ended = surgplan("segment", scan, "-r", "masks", "--masks", masks, "-o", target)
+    assert (ended.code, ended.out.strip()) == (0, str(target))
+    labels = read_labels(target)
+    assert [(label.name, str(label.side)) for label in labels.labels] == [
+        ("kidney_left", "left"),
+        ("kidney_right", "right"),
+    ]
+    assert labels.counts().tolist()[1:] == [800, 800]
+    text = sitk.ReadImage(str(target)).GetMetaData("Segment0_Tags")
+    assert "SCT^64033007^Kidney~SCT^7771000^Left" in text
+
+
+def test_a_case_hashes_its_masks_and_runs_again_when_they_change(scan, masks, tmp_path):
+    case = tmp_path / "case"
+    words = ("run", scan, "-r", "masks", "--masks", masks, "-o", case, "--json")
+    assert surgplan(*words).json["ran"][:2] == ["ingest", "segment"]
+    manifest = json.loads((case / "manifest.json").read_text())
+    assert len(manifest["stages"]["segment"]["inputs"]["masks"]) == 64
+    assert surgplan(*words).json["ran"] == []
+    for name in ("case.toml", "manifest.json", "report/index.html"):
+        assert "segmentations" not in (case / name).read_text()  # paths may carry names of patients
+    again = surgplan("run", case / "case.toml", "-o", case, "--json")
+    assert (again.code, again.json["ran"]) == (0, [])
+    array = np.zeros((30, 50, 50), np.uint8)
+    array[12:20, 20:30, 32:40] = 1
+    image(masks / "kidney_left.nii.gz", array)
+    assert "segment" in surgplan("run", case / "case.toml", "-o", case, "--json").json["ran"]
+
+
+def test_a_case_file_names_its_masks_and_changes_one_of_them(scan, masks, tmp_path):
+    (tmp_path / "case.toml").write_text(
+        'case = "demo"\nsource = "scan.nrrd"\nrecipe = "masks"\nmasks = "segmentations"\n'
+        '[[structure]]\nname = "kidney_left"\nmethod = "mask"\ncolor = "#010203"\n'
+    )
+    ended = surgplan("run", tmp_path / "case.toml", "-o", tmp_path / "out", "--json")
+    assert ended.code == 0, ended.err
+    labels = read_labels(tmp_path / "out" / "labels.seg.nrrd")
+    assert labels.label("kidney_left").color == (1, 2, 3)
+    assert labels.label("kidney_right").color != (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (("-r", "masks"), 2, "takes all masks, and none are given"),
+        (("-r", "masks", "--masks", "nowhere"), 5, "no such file or folder"),
+        (("-r", "ct-bone", "--masks", "{masks}"), 2, "the recipe takes none"),
+        (("-r", "masks", "--masks", "{masks}", "--mask-names", "nowhere.json"), 5, "no such file or folder"),
+        (("-r", "masks", "--masks", "{scan}"), 3, "holds values from -1000 to 40"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(scan, masks, tmp_path, words, code, error):
+    given = [word.format(masks=masks, scan=scan) for word in words]
+    ended = surgplan("segment", scan, *given, "-o", tmp_path / "x.seg.nrrd")
+    assert ended.code == code
+    assert error in ended.error
+    assert not (tmp_path / "x.seg.nrrd").exists()
