@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 from surgplan.errors import BadInput
@@ -72,6 +73,46 @@ def test_bits_above_the_stored_ones_are_dropped(tmp_path: Path, kind: str) -> No
     data = slice_of(pixels.view(kind), BitsStored=12, HighBit=11)
     found = read_slices(headers(write(tmp_path / "a", data)))[0, 0].tolist()
     assert found == ([-1, 1, 0, 2047, -2048] if kind == "int16" else [4095, 1, 0, 2047, 2048])
+
+
+def test_stored_bits_that_do_not_lie_at_the_bottom_are_moved_down(tmp_path: Path) -> None:
+    """ACR-NEMA allowed a high bit above the stored bits: PS3.5, 8.1.1, as it was."""
+    values = np.array([[-5, 0, 2000, -2048]], np.int16)
+    data = slice_of((values << 4) | 0b1010, BitsStored=12, HighBit=15)
+    np.testing.assert_array_equal(read_slices(headers(write(tmp_path / "a", data)))[0], values)
+
+
+@pytest.mark.parametrize(("keyword", "kind"), [("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8")])
+def test_pixels_that_are_real_numbers_are_read_as_such(tmp_path: Path, keyword: str, kind: str) -> None:
+    pixels = np.array([[-1000.5, 0.25, 3071.0]], kind)
+    data = slice_of(pixels, BitsAllocated=8 * pixels.dtype.itemsize, RescaleSlope=2, RescaleIntercept=1)
+    setattr(data, keyword, data.PixelData)
+    del data.PixelData, data.PixelRepresentation, data.BitsStored, data.HighBit
+    found = read_slices(headers(write(tmp_path / "a", data)))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[0], pixels * 2 + 1)
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}, "1 values of 1 bits for each pixel"),
+        ({"BitsAllocated": 12, "BitsStored": 12, "HighBit": 11}, "1 values of 12 bits for each pixel"),
+        ({"BitsStored": 12, "HighBit": 3}, "stores 12 of 16 bits, the highest at 3"),
+        ({"BitsStored": 17, "HighBit": 16}, "stores 17 of 16 bits"),
+        ({"ModalityLUTSequence": [Dataset()]}, "by a table"),
+    ],
+)
+def test_pixels_that_cannot_be_read_exactly_are_refused(tmp_path: Path, tags: dict[str, Any], words: str) -> None:
+    path = write(tmp_path / "a.dcm", slice_of(np.zeros((8, 8), np.int16), **tags))
+    with pytest.raises(BadInput, match=rf"a\.dcm: .*{words}"):
+        read_slices(headers(path))
+
+
+def test_a_negative_padding_value_of_unsigned_pixels_is_turned(tmp_path: Path) -> None:
+    data = slice_of(np.array([[63536, 0, 1024]], np.uint16), RescaleIntercept=-1024)
+    data.add_new("PixelPaddingValue", "SS", -2000)
+    assert read_slices(headers(write(tmp_path / "a", data)))[0, 0].tolist() == [AIR_HU, -1024, 0]
 
 
 @pytest.mark.parametrize("written", [-2000, 63536])

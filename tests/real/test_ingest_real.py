@@ -232,7 +232,8 @@ def test_every_odd_file_loads_or_ends_with_one_message_that_names_it(test_data: 
             assert error.exit_code == 3, error
             assert path.name in error.message
             assert error.advice
-    assert sum(error is None for error in ends.values()) < 5  # hardly any of them is a volume
+    volumes = [path for path, error in ends.items() if error is None and not path.name.startswith("DICOMDIR")]
+    assert len(volumes) < 5  # hardly any of them is a volume; what DICOMDIRs name are
 
 
 def test_the_pixels_of_every_odd_image_are_read_or_refused(test_data: Path) -> None:

@@ -6,18 +6,21 @@ enhanced multi-frame images the functional groups (C.7.6.16). Nothing that ident
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from surgplan.formats.archives import is_archive
 from surgplan.formats.dicom_directory import Listed
-from surgplan.formats.dicom_elements import DEFLATED, EXPLICIT_BIG, UNDEFINED, DicomFile, read_elements
+from surgplan.formats.dicom_elements import DEFLATED, EXPLICIT_BIG, UNDEFINED, WINDOW, DicomFile, read_elements
 from surgplan.formats.dicom_fields import WANTED, Fields
+from surgplan.formats.dicom_frames import GROUPS, framed, padding, with_groups
 
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
-LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
-"""Transfer syntaxes that cannot be lossless; others tell it in LossyImageCompression."""
+LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
+"""Transfer syntaxes that cannot be lossless: JPEG baseline and extended, JPEG-LS near-lossless."""
+EITHER = ("1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203")
+"""JPEG 2000 and HTJ2K with loss or without: their wavelet tells it."""
 SCAN_CLASSES = ("1.2.840.10008.5.1.4.1.1.2.", "1.2.840.10008.5.1.4.1.1.4.")
 """CT and MR images, also enhanced ones (PS3.4 B.5), with a dot behind."""
 MOST_FRAMES = 20_000
@@ -30,6 +33,7 @@ Vector = tuple[float, float, float]
 class SliceHeader:
     """What one image, or one frame of a multi-frame image, says of itself. Lengths in mm, LPS.
 
+    `table` says that the values are rescaled by a Modality LUT, `real` that the pixels are floating-point numbers.
     `pixels_at` and `pixels_length` tell where the value of the pixel data element lies in the file; the length is None
     when the pixels are encapsulated, and the place is -1 in deflated files.
     """
@@ -37,6 +41,7 @@ class SliceHeader:
     path: Path
     frame: int = 0
     frames: int
+    study_uid: str
     series_uid: str
     sop_class: str
     sop_instance: str
@@ -47,9 +52,13 @@ class SliceHeader:
     rows: int
     columns: int
     samples: int
+    photometric: str
     bits_allocated: int
     bits_stored: int
+    high_bit: int
     signed: bool
+    real: bool = False
+    table: bool = False
     slope: float = 1.0
     intercept: float = 0.0
     padding: tuple[int, int] | None = None
@@ -62,7 +71,9 @@ class SliceHeader:
     instance: int | None
     acquisition: int | None
     temporal: int | None
+    stack: str = ""
     echo_time: float | None = None
+    diffusion: float | None = None
     trigger_time: float | None
     kernel: str = ""
     tilt_deg: float | None
@@ -153,7 +164,7 @@ def _headers(path: Path, found: DicomFile) -> tuple[SliceHeader, ...] | Skipped:
     first = _common(path, found, fields, frames)
     if frames == 1 and "PerFrameFunctionalGroupsSequence" not in fields:
         return (first,)
-    return tuple(_framed(first, fields))
+    return tuple(framed(first, fields))
 
 
 def _imageless(path: Path, fields: Fields) -> Skipped:
@@ -164,15 +175,27 @@ def _imageless(path: Path, fields: Fields) -> Skipped:
     return Skipped(path, f"holds no image ({fields.text('Modality') or 'no modality'})")
 
 
+def _irreversible(path: Path, found: DicomFile) -> bool:
+    """Whether a JPEG 2000 stream says that its wavelet loses something (ISO 15444-1, A.6.1, marker COD)."""
+    if found.syntax not in EITHER or found.pixels is None:
+        return False
+    with path.open("rb", buffering=0) as file:
+        file.seek(found.pixels.start)
+        start = file.read(WINDOW)
+    place = start.find(b"\xff\x52", max(start.find(b"\xff\x4f\xff\x51"), 0))
+    return place >= 0 and start[place + 13 : place + 14] == b"\0"
+
+
 def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceHeader:
     pixels = found.pixels
     assert pixels is not None
     allocated = fields.integer("BitsAllocated", 16)
+    stored = fields.integer("BitsStored", allocated) or allocated
     plain = pixels.length != UNDEFINED
-    series = fields.number("SeriesNumber")
     header = SliceHeader(
         path=path,
         frames=frames,
+        study_uid=fields.text("StudyInstanceUID"),
         series_uid=fields.text("SeriesInstanceUID"),
         sop_class=fields.text("SOPClassUID"),
         sop_instance=fields.text("SOPInstanceUID"),
@@ -183,18 +206,23 @@ def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceH
         rows=fields.integer("Rows"),
         columns=fields.integer("Columns"),
         samples=fields.integer("SamplesPerPixel", 1),
+        photometric=fields.text("PhotometricInterpretation").upper(),
         bits_allocated=allocated,
-        bits_stored=fields.integer("BitsStored", allocated) or allocated,
+        bits_stored=stored,
+        high_bit=fields.integer("HighBit", stored - 1),
         signed=fields.integer("PixelRepresentation") == 1,
+        real=found.real,
+        table="ModalityLUTSequence" in fields,
         frame_of_reference=fields.text("FrameOfReferenceUID"),
-        series_number=None if series is None else int(series),
-        instance=_whole(fields, "InstanceNumber"),
-        acquisition=_whole(fields, "AcquisitionNumber"),
-        temporal=_whole(fields, "TemporalPositionIdentifier"),
+        series_number=fields.whole("SeriesNumber"),
+        instance=fields.whole("InstanceNumber"),
+        acquisition=fields.whole("AcquisitionNumber"),
+        temporal=fields.whole("TemporalPositionIdentifier"),
+        diffusion=fields.number("DiffusionBValue"),
         trigger_time=fields.number("TriggerTime"),
         tilt_deg=fields.number("GantryDetectorTilt"),
         patient_position=fields.text("PatientPosition"),
-        lossy=fields.text("LossyImageCompression") == "01" or found.syntax in LOSSY,
+        lossy=fields.text("LossyImageCompression") == "01" or found.syntax in LOSSY or _irreversible(path, found),
         maker=fields.text("Manufacturer"),
         model=fields.text("ManufacturerModelName"),
         kilovolts=fields.number("KVP"),
@@ -202,82 +230,5 @@ def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceH
         pixels_at=-1 if found.syntax == DEFLATED else pixels.start,
         pixels_length=pixels.length if plain else None,
     )
-    header = replace(header, padding=_padding(fields, header))
-    return _with(header, fields, fields, fields, fields, fields, fields)
-
-
-def _whole(fields: Fields, keyword: str) -> int | None:
-    number = fields.number(keyword)
-    return None if number is None else int(number)
-
-
-def _with(
-    header: SliceHeader,
-    plane: Fields,
-    turned: Fields,
-    measures: Fields,
-    values: Fields,
-    kernel: Fields,
-    echo: Fields,
-) -> SliceHeader:
-    """The header with what in multi-frame images lies in functional groups; what is absent there stays as it was."""
-    position, orientation = plane.numbers("ImagePositionPatient"), turned.numbers("ImageOrientationPatient")
-    spacing, slope = measures.numbers("PixelSpacing"), values.number("RescaleSlope")
-    intercept = values.number("RescaleIntercept")
-    return replace(
-        header,
-        position=(position[0], position[1], position[2]) if len(position) == 3 else header.position,
-        orientation=orientation if len(orientation) == 6 else header.orientation,
-        pixel_spacing=(spacing[0], spacing[1]) if len(spacing) == 2 else header.pixel_spacing,
-        thickness=_first(measures.number("SliceThickness"), header.thickness),
-        slope=slope if slope else header.slope,
-        intercept=header.intercept if intercept is None else intercept,
-        kernel="/".join(kernel.texts("ConvolutionKernel")) or header.kernel,
-        echo_time=_first(echo.number("EchoTime"), echo.number("EffectiveEchoTime"), header.echo_time),
-    )
-
-
-def _first(*values: float | None) -> float | None:
-    return next((value for value in values if value is not None), None)
-
-
-def _framed(first: SliceHeader, fields: Fields) -> Iterator[SliceHeader]:
-    """One header for each frame: the shared functional groups, then the frame's own (PS3.3 C.7.6.16)."""
-    shared = _grouped(first, fields.item("SharedFunctionalGroupsSequence"))
-    own = list(fields.items("PerFrameFunctionalGroupsSequence"))
-    for frame in range(first.frames):
-        header = replace(shared, frame=frame, instance=frame + 1)
-        yield _grouped(header, own[frame]) if frame < len(own) else header
-
-
-def _grouped(header: SliceHeader, group: Fields) -> SliceHeader:
-    content = group.item("FrameContentSequence")
-    kind = group.item("CTImageFrameTypeSequence").texts("FrameType")
-    found = _with(
-        header,
-        group.item("PlanePositionSequence"),
-        group.item("PlaneOrientationSequence"),
-        group.item("PixelMeasuresSequence"),
-        group.item("PixelValueTransformationSequence"),
-        group.item("CTReconstructionSequence"),
-        group.item("MREchoSequence"),
-    )
-    temporal = _whole(content, "TemporalPositionIndex")
-    return replace(
-        found,
-        temporal=found.temporal if temporal is None else temporal,
-        image_type=tuple(part.upper() for part in kind) or found.image_type,
-    )
-
-
-def _padding(fields: Fields, header: SliceHeader) -> tuple[int, int] | None:
-    """Lowest and highest stored value that stand for "no pixel"; unsigned numbers meant as negative are turned."""
-    value = fields.number("PixelPaddingValue")
-    if value is None:
-        return None
-    limit = fields.number("PixelPaddingRangeLimit")
-    ends = [int(value), int(value if limit is None else limit)]
-    if header.signed:
-        half = 1 << (header.bits_allocated - 1)
-        ends = [end - 2 * half if end >= half else end for end in ends]
-    return min(ends), max(ends)
+    header = replace(header, padding=padding(fields, header.signed, allocated))
+    return with_groups(header, dict.fromkeys(GROUPS, fields))

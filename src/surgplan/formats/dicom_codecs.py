@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from surgplan.formats.limits import AGAIN
 
 GDCM_FAMILIES = ("1.2.840.10008.1.2.4.5", "1.2.840.10008.1.2.4.6", "1.2.840.10008.1.2.4.7", "1.2.840.10008.1.2.4.8")
 """JPEG, JPEG lossless and JPEG-LS (DICOM PS3.5, annex A.4.1 to A.4.3)."""
+ENCAPSULATED, DEFLATED_FRAMES = "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"
+PACKED = (ENCAPSULATED, DEFLATED_FRAMES)
 ITEM, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
@@ -35,9 +38,9 @@ def decoded_frame(each: SliceHeader) -> NDArray[Any]:
     Missing
         No decoder is installed.
     """
-    decode = _by_gdcm if each.transfer_syntax.startswith(GDCM_FAMILIES) else _by_pydicom
-    if decode is _by_pydicom:
-        _require_decoder(each)
+    require_decoder(each)
+    decode = _unpacked if each.transfer_syntax in PACKED else _by_pydicom
+    decode = _by_gdcm if each.transfer_syntax.startswith(GDCM_FAMILIES) else decode
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -74,27 +77,63 @@ def check_fragments(each: SliceHeader) -> None:
         raise BadInput(each.path, "has compressed pixels that are cut short", advice=AGAIN)
 
 
-def _require_decoder(each: SliceHeader) -> None:
+def require_decoder(each: SliceHeader) -> None:
+    """Refuse pixels that nothing here decodes.
+
+    Raises
+    ------
+    BadInput
+        Their encoding is none of single images.
+    Missing
+        Their decoder is a package that is not installed.
+    """
+    if each.transfer_syntax in PACKED or each.transfer_syntax.startswith(GDCM_FAMILIES):
+        return
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.uid import UID
 
     # what goes wrong is told once, by us
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    name = UID(each.transfer_syntax).name or "nothing"
     try:
         available = get_decoder(UID(each.transfer_syntax)).is_available
     except NotImplementedError:
-        name = UID(each.transfer_syntax).name
-        advice = "Export it again, uncompressed"
-        raise BadInput(each.path, f"is encoded as {name}, which is no image compression", advice=advice) from None
+        advice = "Export it again, uncompressed or in JPEG 2000"
+        raise BadInput(each.path, f"is encoded as {name}, which surgplan cannot decode", advice=advice) from None
     if not available:
-        found = f"is compressed as {UID(each.transfer_syntax).name}, which no installed decoder reads"
-        raise Missing(each.path, found, advice="Install one: pip install 'pylibjpeg[all]'")
+        found = f"is compressed as {name}, and its decoder is not installed"
+        raise Missing(each.path, found, advice="Install it: pip install pylibjpeg pylibjpeg-openjpeg")
 
 
 def _by_pydicom(each: SliceHeader) -> NDArray[Any]:
-    from pydicom.pixels.utils import pixel_array
+    from pydicom.encaps import encapsulate
+    from pydicom.pixels.decoders.base import get_decoder
+    from pydicom.uid import UID
 
-    return np.asarray(pixel_array(str(each.path), raw=True, index=each.frame))
+    decoder = get_decoder(UID(each.transfer_syntax))
+    kind: Any = {
+        "rows": each.rows,
+        "columns": each.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "pixel_representation": int(each.signed),
+        "bits_allocated": each.bits_allocated,
+        "bits_stored": each.bits_stored,
+        "pixel_keyword": "PixelData",
+    }
+    plugin = "pylibjpeg" if "pylibjpeg" in decoder.available_plugins else ""
+    pixels, _ = decoder.as_array(encapsulate([_frame(each)]), raw=True, index=0, decoding_plugin=plugin, **kind)
+    return np.asarray(pixels)
+
+
+def _unpacked(each: SliceHeader) -> NDArray[Any]:
+    """A frame that is encapsulated as it is, or deflated: PS3.5, annexes A.4.11 and A.4.13."""
+    data = _frame(each)
+    if each.transfer_syntax == DEFLATED_FRAMES:
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, each.bytes_declared + 1)
+    kind = np.dtype(f"<{'i' if each.signed else 'u'}{each.bits_allocated // 8}")
+    return np.frombuffer(data[: each.bytes_declared], kind).reshape(each.rows, each.columns)
 
 
 def _by_gdcm(each: SliceHeader) -> NDArray[Any]:
@@ -112,22 +151,28 @@ def _by_gdcm(each: SliceHeader) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=1)
-def _stream(path: Path) -> bytes:
+def _stream(path: Path, start: int) -> bytes:
     """All compressed frames of a file; kept, because the next frame comes from the same file."""
-    from pydicom import dcmread
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read()
 
-    stream: bytes = dcmread(str(path), specific_tags=["PixelData"]).PixelData
-    return stream
+
+def _frame(each: SliceHeader) -> bytes:
+    """The compressed bytes of one frame."""
+    from pydicom.encaps import get_frame
+
+    frame: bytes = get_frame(_stream(each.path, each.pixels_at), each.frame, number_of_frames=each.frames)
+    return frame
 
 
 def _write_bare(path: Path, each: SliceHeader) -> None:
     """A file that holds the compressed frame and what is needed to decode it."""
     from pydicom import Dataset
     from pydicom.dataset import FileMetaDataset
-    from pydicom.encaps import encapsulate, get_frame
+    from pydicom.encaps import encapsulate
     from pydicom.uid import UID
 
-    frame = get_frame(_stream(each.path), each.frame, number_of_frames=each.frames)
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = UID(each.transfer_syntax)
     meta.MediaStorageSOPClassUID = UID(SECONDARY_CAPTURE)
@@ -139,6 +184,6 @@ def _write_bare(path: Path, each: SliceHeader) -> None:
     bare.PhotometricInterpretation = "MONOCHROME2"
     bare.BitsAllocated, bare.BitsStored, bare.HighBit = each.bits_allocated, each.bits_stored, each.bits_stored - 1
     bare.PixelRepresentation = int(each.signed)
-    bare.PixelData = encapsulate([frame])
+    bare.PixelData = encapsulate([_frame(each)])
     bare["PixelData"].VR = "OB"
     bare.save_as(path, enforce_file_format=True)

@@ -25,6 +25,7 @@ SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 UNDEFINED = 0xFFFFFFFF
 PIXELS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
+"""Pixel Data, Float Pixel Data, Double Float Pixel Data."""
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 DEEPEST = 32
 """No real file nests sequences deeper; recursion stops here."""
@@ -49,7 +50,8 @@ class Value:
 class DicomFile:
     """The wanted elements of a file by tag, and where its pixels lie.
 
-    `size` is the length of the data set's bytes, which for deflated files are the inflated ones, in `inflated`.
+    `size` is the length of the data set's bytes, which for deflated files are the inflated ones, in `inflated`; `real`
+    says that the pixels are floating-point numbers.
     """
 
     syntax: str
@@ -59,6 +61,7 @@ class DicomFile:
     size: int
     values: dict[int, Value] = field(default_factory=dict)
     pixels: Value | None = None
+    real: bool = False
     inflated: bytes | None = None
 
 
@@ -229,7 +232,7 @@ def _walk(
         if tag == ITEM_END:
             return value_at
         if tag in PIXELS:
-            found.pixels = Value(vr, value_at, length)
+            found.pixels, found.real = Value(vr, value_at, length), tag != PIXELS[0]
             return end
         endless = length == UNDEFINED
         stop = _skip_sequence(found, window, value_at, vr, depth) if endless else value_at + length

@@ -32,9 +32,15 @@ KEYWORDS: dict[str, tuple[int, str]] = {
     "ConvolutionKernel": (0x00181210, "SH"),
     "PatientPosition": (0x00185100, "CS"),
     "EffectiveEchoTime": (0x00189082, "FD"),
+    "DiffusionBValue": (0x00189087, "FD"),
     "MREchoSequence": (0x00189114, "SQ"),
+    "MRDiffusionSequence": (0x00189117, "SQ"),
+    "CardiacSynchronizationSequence": (0x00189118, "SQ"),
+    "NominalCardiacTriggerDelayTime": (0x00189153, "FD"),
+    "MRImageFrameTypeSequence": (0x00189226, "SQ"),
     "CTReconstructionSequence": (0x00189314, "SQ"),
     "CTImageFrameTypeSequence": (0x00189329, "SQ"),
+    "StudyInstanceUID": (0x0020000D, "UI"),
     "SeriesInstanceUID": (0x0020000E, "UI"),
     "SeriesNumber": (0x00200011, "IS"),
     "AcquisitionNumber": (0x00200012, "IS"),
@@ -43,10 +49,12 @@ KEYWORDS: dict[str, tuple[int, str]] = {
     "ImageOrientationPatient": (0x00200037, "DS"),
     "FrameOfReferenceUID": (0x00200052, "UI"),
     "TemporalPositionIdentifier": (0x00200100, "IS"),
+    "StackID": (0x00209056, "SH"),
     "FrameContentSequence": (0x00209111, "SQ"),
     "PlanePositionSequence": (0x00209113, "SQ"),
     "PlaneOrientationSequence": (0x00209116, "SQ"),
     "TemporalPositionIndex": (0x00209128, "UL"),
+    "FrameAcquisitionNumber": (0x00209156, "US"),
     "SamplesPerPixel": (0x00280002, "US"),
     "PhotometricInterpretation": (0x00280004, "CS"),
     "NumberOfFrames": (0x00280008, "IS"),
@@ -55,12 +63,14 @@ KEYWORDS: dict[str, tuple[int, str]] = {
     "PixelSpacing": (0x00280030, "DS"),
     "BitsAllocated": (0x00280100, "US"),
     "BitsStored": (0x00280101, "US"),
+    "HighBit": (0x00280102, "US"),
     "PixelRepresentation": (0x00280103, "US"),
     "PixelPaddingValue": (0x00280120, "US"),
     "PixelPaddingRangeLimit": (0x00280121, "US"),
     "RescaleIntercept": (0x00281052, "DS"),
     "RescaleSlope": (0x00281053, "DS"),
     "LossyImageCompression": (0x00282110, "CS"),
+    "ModalityLUTSequence": (0x00283000, "SQ"),
     "PixelMeasuresSequence": (0x00289110, "SQ"),
     "PixelValueTransformationSequence": (0x00289145, "SQ"),
     "SharedFunctionalGroupsSequence": (0x52009229, "SQ"),
@@ -127,6 +137,11 @@ class Fields:
         """The first value of a number element as a whole number."""
         found = self.number(keyword)
         return default if found is None else int(found)
+
+    def whole(self, keyword: str) -> int | None:
+        """The first value of a number element as a whole number, None when it is absent."""
+        found = self.number(keyword)
+        return None if found is None else int(found)
 
     def items(self, keyword: str) -> Iterator[Fields]:
         """The items of a sequence."""

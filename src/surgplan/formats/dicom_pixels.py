@@ -21,6 +21,7 @@ from surgplan.formats.voxels import bytes_of, header_of, native
 
 AIR_HU = -1024
 """What padding of a CT becomes: the lowest value of the usual 12-bit scale, air."""
+RLE = "1.2.840.10008.1.2.5"
 DARKEST_TISSUE_HU = -1000
 DENSEST_METAL_HU = 20_000
 """Padding lies outside what tissue, air and metal can have; a padding value between the two is a wrong header."""
@@ -49,7 +50,9 @@ def read_slices(slices: Sequence[SliceHeader]) -> NDArray[Any]:
     check_image_size(first.path, shape)
     check_memory(first.path, 2 * len(slices) * first.rows * first.columns)
     _check_lengths(slices)
-    whole = all(each.slope.is_integer() and each.intercept.is_integer() and abs(each.slope) < 100 for each in slices)
+    whole = not any(each.real for each in slices) and all(
+        each.slope.is_integer() and each.intercept.is_integer() and abs(each.slope) < 100 for each in slices
+    )
     if whole:
         try:
             return _filled(slices, np.empty(shape, np.int16))
@@ -86,12 +89,7 @@ def _check_lengths(slices: Sequence[SliceHeader]) -> None:
     """Each file must hold the pixels that it declares, before memory is taken for them."""
     sizes: dict[Path, int] = {}
     for each in slices:
-        if each.samples != 1 or each.bits_allocated not in (8, 16, 32):
-            found = f"has {each.samples} values of {each.bits_allocated} bits for each pixel"
-            raise BadInput(each.path, found, "1 of 8, 16 or 32", "Export the series as monochrome images")
-        if not 1 <= each.bits_stored <= each.bits_allocated:
-            found = f"stores {each.bits_stored} of {each.bits_allocated} bits"
-            raise BadInput(each.path, found, f"1 to {each.bits_allocated}", AGAIN)
+        _check_kind(each)
         size = sizes.setdefault(each.path, each.path.stat().st_size)
         if not each.is_plain:
             check_declared(each.path, each.bytes_declared, size, CODEC_RATIO)
@@ -104,8 +102,23 @@ def _check_lengths(slices: Sequence[SliceHeader]) -> None:
             raise BadInput(each.path, f"holds {present} bytes of pixels, cut short", f"{end} bytes", AGAIN)
 
 
+def _check_kind(each: SliceHeader) -> None:
+    """Pixels must be of a kind that is read exactly."""
+    widths = (32, 64) if each.real else (8, 16, 32)
+    if each.samples != 1 or each.bits_allocated not in widths:
+        found = f"has {each.samples} values of {each.bits_allocated} bits for each pixel"
+        advice = "Export the series as monochrome images of 16 bits"
+        raise BadInput(each.path, found, f"1 of {', '.join(map(str, widths))}", advice)
+    if not 1 <= each.bits_stored <= each.high_bit + 1 <= each.bits_allocated:
+        found = f"stores {each.bits_stored} of {each.bits_allocated} bits, the highest at {each.high_bit}"
+        raise BadInput(each.path, found, f"1 to {each.bits_allocated} bits, the highest below that", AGAIN)
+    if each.table:
+        advice = "Export the series with RescaleSlope and RescaleIntercept"
+        raise BadInput(each.path, "gives its values by a table (Modality LUT)", "a linear rescale", advice)
+
+
 def _kind(each: SliceHeader) -> np.dtype[Any]:
-    letter = "i" if each.signed else "u"
+    letter = "f" if each.real else "i" if each.signed else "u"
     return np.dtype(f"{'<' if each.little else '>'}{letter}{each.bits_allocated // 8}")
 
 
@@ -172,17 +185,18 @@ def _ends(raw: NDArray[Any], outside: NDArray[np.bool_] | None) -> tuple[int, in
 
 
 def _keep_stored_bits(raw: NDArray[Any], each: SliceHeader) -> NDArray[Any]:
-    """Bits above the stored ones may hold anything (old overlays): they are cleared, or follow the sign; in place."""
+    """The stored bits alone, moved down to the lowest; in place.
+
+    Bits beside them may hold anything (old overlays). Image codecs keep them apart by themselves, RLE does not.
+    """
     spare = each.bits_allocated - each.bits_stored
-    if spare <= 0 or each.pixels_length is None:
+    if spare <= 0 or each.real or (each.pixels_length is None and each.transfer_syntax != RLE):
         return raw
     if not raw.flags.writeable:
         raw = raw.copy()
-    if each.signed:
-        raw <<= spare
-        raw >>= spare
-    else:
-        raw &= raw.dtype.type((1 << each.bits_stored) - 1)
+    # shifting down again repeats the sign of signed numbers
+    raw <<= each.bits_allocated - 1 - each.high_bit
+    raw >>= spare
     return raw
 
 

@@ -21,6 +21,7 @@ SAME_SPACING_MM = 1e-3
 
 SOFT_KINDS: tuple[Callable[[SliceHeader], object], ...] = (
     lambda each: each.transfer_syntax,
+    lambda each: each.stack,
     lambda each: each.acquisition,
     lambda each: each.image_type,
     lambda each: each.trigger_time,
@@ -93,7 +94,7 @@ def why_no_slice(each: SliceHeader) -> str:
     reasons = {
         "a localizer": "LOCALIZER" in each.image_type,
         "a Secondary Capture": each.sop_class.startswith(SECONDARY_CAPTURE),
-        "a colour picture": each.samples != 1,
+        "a colour picture": each.samples != 1 or each.photometric not in ("", "MONOCHROME1", "MONOCHROME2"),
         f"an image of modality {each.modality}, no scan": each.modality in NO_SCANS,
         NO_PLACE: each.position is None or each.orientation is None,
         NO_SIZE: not each.pixel_spacing or min(each.pixel_spacing) <= 0,
@@ -115,7 +116,7 @@ def _alike(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
             *(each.series_uid, each.frame_of_reference, each.modality, each.rows, each.columns),
             _cluster(each.orientation or (), turns, SAME_DIRECTION),
             _cluster(each.pixel_spacing or (), widths, SAME_SPACING_MM),
-            *(each.image_type[:3], each.kernel, each.echo_time, each.temporal),
+            *(each.image_type[:3], each.kernel, each.echo_time, each.temporal, each.diffusion),
         )
         alike.setdefault(kind, []).append(each)
     return list(alike.values())
