@@ -48,7 +48,7 @@ faults: setup-test ## bad input, full disks, killed processes
 bench: setup-test ## measure against other tools; writes docs/benchmarks.md
 	@$(PY) -m tests.benchmarks
 
-docs: setup-test ## make docs/cli.md and docs/recipes.md from the code
+docs: setup-test ## make the generated pages of docs from the code
 	@$(PY) -m surgplan.cli.docs docs
 
 clean: ## remove what was made, also the virtual environment

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from surgplan.errors import BadInput
-from surgplan.formats.threemf import MODEL, read_threemf, write_threemf
+from surgplan.formats.meshes import read_meshes
+from surgplan.formats.threemf import MODEL, RELATIONSHIPS, read_threemf, write_threemf
+from surgplan.formats.threemf_schema import CORE
 from surgplan.model.frames import LPS, PRINT, Transform
 from surgplan.model.labels import Label
 from surgplan.model.plate import Plate
@@ -131,13 +133,17 @@ def parts_of(path: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (b'unit="millimeter"', b'unit="inch"', "inch"),
-        (b'v1="0"', b'v1="99999"', "names no vertex"),
-        (b"<build>", b"<!-- no --><build_>", "not well-formed"),
+        (b'unit="millimeter"', b'unit="league"', "league"),
+        (b'v1="0"', b'v1="99999"', "names vertex 99999"),
+        (b"</build>", b"</build_>", "not well-formed"),
         (b'objectid="2"', b'objectid="77"', "object 77 is missing"),
         (b"<model ", b'<!DOCTYPE a [<!ENTITY b "c">]><model ', "document type"),
         (b'transform="1 0 0', b'transform="-1 0 0', "mirrors"),
         (b'transform="1 0 0', b'transform="nan 0 0', "finite"),
+        (b"</resources>", b"<objects/></resources>", "core schema"),
+        (b"<model ", b'<model requiredextensions="x" xmlns:x="urn:beams" ', "urn:beams"),
+        (b'<component objectid="2"/>', b'<component objectid="4"/>', "missing or contains itself"),
+        (b"<triangles>", b"<triangles/><triangles>", "a second `triangles`"),
     ],
 )
 def test_a_wrong_model_is_refused_with_the_reason(
@@ -163,3 +169,88 @@ def test_truncations_are_refused(path: Path) -> None:
         path.write_bytes(data[:-cut])
         with pytest.raises(BadInput, match=r"model\.3mf"):
             read_threemf(path)
+
+
+def outcomes(folder: Path) -> dict[str, str]:
+    """Name of each file → "" when it was read, or the reason why not."""
+    found = {}
+    for path in sorted(folder.glob("*.3mf")):
+        try:
+            assert read_meshes(path).surfaces
+            found[path.name] = ""
+        except BadInput as error:
+            found[path.name] = error.message
+    return found
+
+
+def test_the_consortium_s_files_that_must_pass_are_read(test_data: Path) -> None:
+    found = outcomes(test_data / "threemf" / "3mf-Verify" / "MUSTPASS")
+    assert len(found) == 13
+    assert not {name: reason for name, reason in found.items() if reason}
+
+
+def test_the_consortium_s_files_that_must_fail_are_refused(test_data: Path) -> None:
+    found = outcomes(test_data / "threemf" / "3mf-Verify" / "MUSTFAIL")
+    assert len(found) == 38
+    assert all(found.values()), [name for name, reason in found.items() if not reason]
+
+
+def test_samples_of_the_consortium_are_read_as_lib3mf_reads_them(test_data: Path) -> None:
+    lib3mf = pytest.importorskip("lib3mf")
+    for path in sorted((test_data / "threemf" / "examples_core").glob("*.3mf")):
+        model = lib3mf.get_wrapper().CreateModel()
+        model.QueryReader("3mf").ReadFromFile(str(path))
+        items, triangles = model.GetBuildItems(), 0
+        while items.MoveNext():
+            triangles += model.GetMeshObjectByID(items.GetCurrent().GetObjectResourceID()).GetTriangleCount()
+        surfaces = read_meshes(path).surfaces
+        assert sum(len(each.triangles) for each in surfaces) == triangles
+        box = model.GetOutbox()
+        low, high = list(box.MinCoordinate), list(box.MaxCoordinate)
+        ends = np.array([each.bounds for each in surfaces])
+        assert ends[:, 0].min(axis=0) == pytest.approx(low, abs=1e-3)
+        assert ends[:, 1].max(axis=0) == pytest.approx(high, abs=1e-3)
+
+
+def test_a_model_that_needs_beams_is_refused(test_data: Path) -> None:
+    with pytest.raises(BadInput, match="beamlattice"):
+        read_meshes(test_data / "threemf" / "spinal implant.3mf")
+
+
+def tetrahedron(unit: str, transform: str = "", extra: str = "") -> bytes:
+    points = ((0, 0, 0), (10, 0, 0), (0, 20, 0), (0, 0, 30))
+    faces = ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3))
+    vertices = "".join(f'<vertex x="{x}" y="{y}" z="{z}"/>' for x, y, z in points)
+    triangles = "".join(f'<triangle v1="{a}" v2="{b}" v3="{c}"/>' for a, b, c in faces)
+    place = f' transform="{transform}"' if transform else ""
+    return (
+        f'<model unit="{unit}" xmlns="{CORE}"><resources><object id="1"><mesh><vertices>{vertices}</vertices>'
+        f"<triangles>{triangles}</triangles></mesh></object>{extra}</resources>"
+        f'<build><item objectid="1"{place}/></build></model>'
+    ).encode()
+
+
+def foreign(path: Path, model: bytes) -> Path:
+    return archive_with(path, {"[Content_Types].xml": b"<x/>", "_rels/.rels": RELATIONSHIPS.encode(), MODEL: model})
+
+
+def test_inches_are_converted_and_told(tmp_path: Path) -> None:
+    found = read_meshes(foreign(tmp_path / "x.3mf", tetrahedron("inch", "1 0 0 0 1 0 0 0 1 2 0 0")))
+    assert found.surfaces[0].volume_mm3 == pytest.approx(1000 * 25.4**3)
+    assert found.surfaces[0].bounds[0] == pytest.approx([50.8, 0, 0])
+    assert {finding.check: str(finding.level) for finding in found.findings} == {"unit": "note", "frame": "warn"}
+
+
+def test_a_mirrored_object_keeps_its_outside_and_is_told(tmp_path: Path) -> None:
+    found = read_meshes(foreign(tmp_path / "x.3mf", tetrahedron("millimeter", "-1 0 0 0 1 0 0 0 1 0 0 0")))
+    assert found.surfaces[0].volume_mm3 == pytest.approx(1000)
+    assert found.surfaces[0].bounds[0] == pytest.approx([-10, 0, 0])
+    assert "mirrored" in {finding.check for finding in found.findings}
+
+
+def test_components_that_multiply_beyond_reason_are_refused_at_once(tmp_path: Path) -> None:
+    pair = '<object id="{}"><components><component objectid="{}"/><component objectid="{}"/></components></object>'
+    twice = "".join(pair.format(n, n - 1, n - 1) for n in range(2, 40))
+    model = tetrahedron("millimeter", extra=twice).replace(b'<item objectid="1"', b'<item objectid="39"')
+    with pytest.raises(BadInput, match="builds"):
+        read_meshes(foreign(tmp_path / "x.3mf", model))

@@ -46,8 +46,8 @@ def write_navigation(folder: Path, plan: NavigationPlan) -> tuple[Written, ...]:
     """
     written = []
     for name, points in (("landmarks", plan.landmarks), ("fiducials", plan.fiducials)):
-        written.append(write_mrk_json(folder / f"{name}.mrk.json", points))
-        written.append(write_fcsv(folder / f"{name}.fcsv", points))
+        written.append(write_mrk_json(folder / f"{name}.mrk.json", points, plan.frame_of_reference))
+        written.append(write_fcsv(folder / f"{name}.fcsv", points, plan.frame_of_reference))
     written.append(_write_plan(folder / "plan.json", plan))
     names = [transform_file(each) for each in plan.transforms]
     if len(set(names)) != len(names):

@@ -22,7 +22,7 @@ from surgplan.params import Params, nearest
 from surgplan.segment.given import Given
 from surgplan.segment.mask_params import EVERY
 
-STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "report")
+STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "registration", "report")
 
 Vector = tuple[float, float, float]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
@@ -129,9 +129,12 @@ def plan_case(
     settings: Sequence[str] = (),
     tables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    source: Path | None = None,
     masks: MaskFiles | None = None,
 ) -> CasePlan:
     """What a command line asks for: a scan with a recipe, or a case file; `masks` come before the case file's.
+
+    `source` names the scan of a case file whose own does not hold.
 
     Precedence: `tables` (options of the command line), `settings` (`--set`), environment, case file, recipe, default.
 
@@ -161,9 +164,9 @@ def plan_case(
     landmarks = _landmarks(entries, where)
     names = [structure.name for structure in chosen.structure]
     paths = tuple(entry.trajectory(landmarks, names, where) for entry in entries.trajectory)
-    source = _source_of(given, entries) if is_case_file else given
+    scan = source or (_source_of(given, entries) if is_case_file else given)
     masks = masks or (_masks_of(given, entries) if is_case_file else None)
-    return CasePlan(entries.case, source, entries.recipe, chosen, landmarks, paths, entries, masks)
+    return CasePlan(entries.case, scan, entries.recipe, chosen, landmarks, paths, entries, masks)
 
 
 def default_case_name(given: Path) -> str:

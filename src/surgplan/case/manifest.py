@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -96,14 +97,24 @@ def canonical_json(value: Any) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Versions of the packages that can change the bytes of a result."""
-    found = {}
+    """Versions of Python and of the packages that can change the bytes of a result."""
+    found = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in INFLUENTIAL:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def manifest_schema() -> str:
+    """The JSON Schema of `manifest.json`, as text."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Manifest.model_json_schema(),
+        "title": "The manifest of a surgplan case",
+    }
+    return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_manifest(folder: Path) -> Manifest | None:

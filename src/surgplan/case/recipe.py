@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from surgplan.case.toml_files import merged, read_toml
 from surgplan.errors import Missing, WrongUsage
 from surgplan.ingest.stage import IngestParams
+from surgplan.navigation.register import RegisterParams
 from surgplan.navigation.stage import NavigationParams
 from surgplan.params import Params, nearest
 from surgplan.printing.stage import PrintParams
@@ -32,6 +33,7 @@ class Recipe(Params):
     surface: SurfaceParams = Field(default_factory=SurfaceParams, description="from labels to surfaces")
     print: PrintParams = Field(default_factory=PrintParams, description="preparing for the printer")
     navigation: NavigationParams = Field(default_factory=NavigationParams, description="landmarks and frames")
+    registration: RegisterParams = Field(default_factory=RegisterParams, description="registration and its limits")
     report: ReportParams = Field(default_factory=ReportParams, description="pictures and page")
 
     @field_validator("structure")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from surgplan.case.cache import Cache
 from surgplan.case.casefile import CasePlan
 from surgplan.case.digest import source_digest, source_files
 from surgplan.case.lock import PRIVATE, locked
@@ -23,9 +24,9 @@ from surgplan.case.manifest import (
     stage_key,
     write_manifest,
 )
-from surgplan.case.steps import StepOutput
 from surgplan.case.workshop import STAGES, Stage, Workshop
 from surgplan.errors import Missing, WouldOverwrite
+from surgplan.findings import Finding
 from surgplan.formats.atomic import sha256_of, sweep, write_text
 
 
@@ -47,6 +48,10 @@ class Outcome:
     manifest: Manifest
     ran: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    cached: list[str] = field(default_factory=list)
+    """Those of `ran` whose outputs came from the cache."""
+    notices: list[Finding] = field(default_factory=list)
+    """What happened on the way that does not concern the result: a damaged cache, for example."""
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -56,11 +61,17 @@ class Outcome:
 
 
 def run_case(
-    plan: CasePlan, folder: Path, progress: Progress, overwrite: bool = False, by: str | None = None
+    plan: CasePlan,
+    folder: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    by: str | None = None,
+    cache: Cache | None = None,
 ) -> Outcome:
     """Run every stage of `plan` whose inputs or parameters are new, into the case folder.
 
-    The case's log tells of it, with `by`, or the user of the operating system, as the one who did.
+    The case's log tells of it, with `by`, or the user of the operating system, as the one who did. What another case
+    has made already comes from the cache.
 
     Raises
     ------
@@ -79,7 +90,7 @@ def run_case(
         source = source_digest(plan.source, files)
         _refuse_other_scan(manifest, source, folder, overwrite)
         write_case_file(plan, folder)
-        return _Run(plan, folder, manifest, source, progress, operator(by)).all()
+        return _Run(plan, folder, manifest, source, progress, operator(by), cache).all()
 
 
 def remake_report(plan: CasePlan, folder: Path, progress: Progress) -> Outcome:
@@ -156,9 +167,17 @@ class _Run:
     """One pass over the stages; the manifest is written after each, so that an interrupted run resumes."""
 
     def __init__(
-        self, plan: CasePlan, folder: Path, manifest: Manifest, source: str, progress: Progress, by: str
+        self,
+        plan: CasePlan,
+        folder: Path,
+        manifest: Manifest,
+        source: str,
+        progress: Progress,
+        by: str,
+        cache: Cache | None = None,
     ) -> None:
-        self.plan, self.folder, self.source, self.progress, self.by = plan, folder, source, progress, by
+        self.plan, self.folder, self.source, self.progress = plan, folder, source, progress
+        self.by, self.cache = by, cache
         self.workshop = Workshop(plan, folder, manifest)
         self.outcome = Outcome(folder, manifest)
         self.began = False
@@ -199,29 +218,45 @@ class _Run:
         if not self.began:
             self._log("run", {"recipe": self.plan.recipe_name, "scan_sha256": self.source})
             self.began = True
-        output = stage.run(self.workshop)
+        record = self._cached(stage) or self._made(stage)
         seconds = time.perf_counter() - began
-        self._record(stage, output, seconds)
+        self._keep(stage, record, seconds)
         self.outcome.ran.append(stage.name)
         self.progress.end(stage.name, seconds, False)
 
-    def _record(self, stage: Stage, output: StepOutput[Any], seconds: float) -> None:
-        manifest = self.outcome.manifest
-        inputs = _inputs(stage, self.plan, manifest, self.source)
-        parameters = stage.parameters(self.plan)
+    def _key(self, stage: Stage) -> str:
+        inputs = _inputs(stage, self.plan, self.outcome.manifest, self.source)
+        return stage_key(stage.name, stage.version, stage.parameters(self.plan), inputs)
+
+    def _cached(self, stage: Stage) -> StageRecord | None:
+        if self.cache is None:
+            return None
+        record, told = self.cache.take(self._key(stage), self.folder)
+        self.outcome.notices += told
+        self.outcome.cached += [stage.name] if record else []
+        return record
+
+    def _made(self, stage: Stage) -> StageRecord:
+        output = stage.run(self.workshop)
         outputs = {
             file.path.relative_to(self.folder).as_posix(): FileRecord(sha256=file.sha256, size=file.size)
             for file in output.written
         }
         record = StageRecord(
-            key=stage_key(stage.name, stage.version, parameters, inputs),
+            key=self._key(stage),
             version=stage.version,
-            parameters=parameters,
-            inputs=inputs,
+            parameters=stage.parameters(self.plan),
+            inputs=_inputs(stage, self.plan, self.outcome.manifest, self.source),
             outputs=outputs,
             results=output.results,
             findings=[finding.as_dict() for finding in output.findings],
         )
+        self.outcome.notices += self.cache.put(record, self.folder) if self.cache is not None else ()
+        return record
+
+    def _keep(self, stage: Stage, record: StageRecord, seconds: float) -> None:
+        """Put the record into the manifest, and write it: from here on the stage is done."""
+        manifest = self.outcome.manifest
         old = manifest.stages.get(stage.name)
         later = [name for name in manifest.stages if _comes_later(name, stage.name)]
         stages = {name: kept for name, kept in manifest.stages.items() if name not in later}

@@ -186,6 +186,6 @@ STAGES = (
     Stage("segment", 2, ("ingest",), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 1, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 1, ("surface",), _print_parameters, _print),
-    Stage("navigation", 1, ("ingest", "print"), _navigation_parameters, _navigate),
+    Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
     Stage("report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report),
 )

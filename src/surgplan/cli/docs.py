@@ -28,11 +28,17 @@ def _help(command: click.Command, path: str) -> str:
     return f"```text\n{command.get_help(context)}\n```\n"
 
 
-def write_docs(folder: Path) -> None:
-    """Write both generated pages into `folder`."""
+def generated() -> dict[str, str]:
+    """The name and text of every page that is made from the code."""
+    from surgplan.case.manifest import manifest_schema
     from surgplan.case.recipe_docs import recipes_markdown
 
-    for name, text in (("cli.md", cli_markdown()), ("recipes.md", recipes_markdown())):
+    return {"cli.md": cli_markdown(), "recipes.md": recipes_markdown(), "manifest.schema.json": manifest_schema()}
+
+
+def write_docs(folder: Path) -> None:
+    """Write the generated pages into `folder`."""
+    for name, text in generated().items():
         (folder / name).write_text(text, "utf-8")
 
 

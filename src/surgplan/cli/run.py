@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Case folder [default: NAME-case].")
 @click.option("--name", help="Name of the case, never a patient's [default: the case folder's name].")
 @click.option("--dry-run", is_flag=True, help="Only say which stages would run, and why.")
+@click.option(
+    "--cache", type=click.Path(path_type=Path), envvar="SURGPLAN_CACHE", help="Folder in which cases share results."
+)
+@click.option("--cache-gb", type=click.FloatRange(0.001), default=20.0, show_default=True, help="Its size at the most.")
 @masks_options
 @operator_option
 @set_option
@@ -33,6 +37,8 @@ def command(
     target: Path | None,
     name: str | None,
     dry_run: bool,
+    cache: Path | None,
+    cache_gb: float,
     masks: Path | None,
     mask_names: Path | None,
     operator: str | None,
@@ -52,6 +58,7 @@ def command(
     surgplan run case.toml
     """
     existing(source)
+    from surgplan.case.cache import Cache
     from surgplan.case.casefile import plan_case
     from surgplan.case.masks import MaskFiles
     from surgplan.case.runner import dry_run as look_ahead
@@ -69,7 +76,8 @@ def command(
         return
     progress = LiveProgress(output)
     try:
-        outcome = run_case(plan, folder, progress, overwrite, operator)
+        shared = Cache(cache, int(cache_gb * 1e9)) if cache else None
+        outcome = run_case(plan, folder, progress, overwrite, operator, shared)
     finally:
         progress.close()
     _show(outcome, output)
@@ -89,10 +97,11 @@ def _show(outcome: Outcome, output: Output) -> None:
         "verdict": manifest.verdict,
         "ran": outcome.ran,
         "up_to_date": outcome.skipped,
+        "from_cache": outcome.cached,
         "seconds": {name: manifest.times[name] for name in outcome.ran},
         "structures": manifest.stages["surface"].results["measures"],
     }
-    findings = tuple(finding for _, finding in manifest.findings)
+    findings = (*outcome.notices, *(finding for _, finding in manifest.findings))
     try:
         output.result(Result(outcome.written, findings, values))
     finally:

@@ -35,12 +35,24 @@ LARGEST_FILE, MOST_POINTS = 16 << 20, 100_000
 LONGEST_LINE = 1000
 """Bytes: Slicer reads `.fcsv` into 1024, and stops without a word at a longer line."""
 
+UID_KEY = "FrameOfReferenceUID"
+"""A key of our own in files that have no place for it; Slicer skips what it does not know."""
+
 SAME_MM = 1e-6
 AGAIN = "Export the points again"
 
 
-def write_mrk_json(path: Path, points: PointSet) -> Written:
+class StoredPoints(NamedTuple):
+    """Points as a file holds them, and the DICOM Frame of Reference UID of the scan that they belong to, or ""."""
+
+    points: PointSet
+    frame_of_reference: str = ""
+
+
+def write_mrk_json(path: Path, points: PointSet, frame_of_reference: str = "") -> Written:
     """Write points in LPS as Slicer's markups JSON: one list, visible, locked against dragging.
+
+    `frame_of_reference` is written beside the list, where Slicer does not look.
 
     Raises
     ------
@@ -60,8 +72,9 @@ def write_mrk_json(path: Path, points: PointSet) -> Written:
         "lastUsedControlPointNumber": len(points),
         "controlPoints": [_control(number, point) for number, point in enumerate(points, 1)],
     }
-    text = json.dumps({"@schema": SCHEMA, "markups": [markup]}, indent=1, ensure_ascii=False, allow_nan=False)
-    return write_text(path, text + "\n", lambda written: _compare(path, written, points))
+    whole = {"@schema": SCHEMA, **({UID_KEY: frame_of_reference} if frame_of_reference else {}), "markups": [markup]}
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+    return write_text(path, text + "\n", lambda written: _compare(path, written, points, frame_of_reference))
 
 
 def _control(number: int, point: Landmark) -> dict[str, Any]:
@@ -79,7 +92,7 @@ def _control(number: int, point: Landmark) -> dict[str, Any]:
     }
 
 
-def write_fcsv(path: Path, points: PointSet) -> Written:
+def write_fcsv(path: Path, points: PointSet, frame_of_reference: str = "") -> Written:
     """Write points in LPS as Slicer's fiducial list, version 4.11.
 
     Slicer's reader is bound to lines: a description is put on one line, and cut when the line would be too long.
@@ -94,9 +107,13 @@ def write_fcsv(path: Path, points: PointSet) -> Written:
         The disk is full; the folder cannot be written to.
     """
     _must_be_lps(points)
-    lines = ["# Markups fiducial file version = 4.11", "# CoordinateSystem = LPS", f"# columns = {','.join(COLUMNS)}"]
+    lines = ["# Markups fiducial file version = 4.11", "# CoordinateSystem = LPS"]
+    lines += [f"# columns = {','.join(COLUMNS)}"]
     lines += [_row(path, number, point) for number, point in enumerate(points, 1)]
-    return write_text(path, "\n".join(lines) + "\n", lambda written: _compare(path, written, points))
+    # last, because many scripts skip a header of exactly three lines
+    lines += [f"# {UID_KEY} = {frame_of_reference}"] if frame_of_reference else []
+    text = "\n".join(lines) + "\n"
+    return write_text(path, text, lambda written: _compare(path, written, points, frame_of_reference))
 
 
 def _row(path: Path, number: int, point: Landmark) -> str:
@@ -123,10 +140,10 @@ def _must_be_lps(points: PointSet) -> None:
         raise ValueError(f"markups are written in LPS, not in {points.frame}")
 
 
-def _compare(path: Path, written: Path, points: PointSet) -> None:
-    found = read_points(written)
+def _compare(path: Path, written: Path, points: PointSet, frame_of_reference: str) -> None:
+    found, uid = read_markups(written)
     same = [point.name for point in found] == [point.name for point in points]
-    if not same or np.abs(found.positions - points.positions).max(initial=0.0) > SAME_MM:
+    if not same or uid != frame_of_reference or np.abs(found.positions - points.positions).max(initial=0.0) > SAME_MM:
         raise BadInput(path, "reading back gives other points", advice="Report this as a bug")
 
 
@@ -137,6 +154,11 @@ class _Row(NamedTuple):
 
 
 def read_points(path: Path, frame: Frame | None = None) -> PointSet:
+    """The points of `read_markups`, without what ties them to a scan."""
+    return read_markups(path, frame).points
+
+
+def read_markups(path: Path, frame: Frame | None = None) -> StoredPoints:
     """The points of a `.mrk.json` (or `.json`) or `.fcsv` file, in LPS mm.
 
     Parameters
@@ -158,19 +180,20 @@ def read_points(path: Path, frame: Frame | None = None) -> PointSet:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BadInput(path, f"ends in `{path.suffix[:20]}`", ".mrk.json or .fcsv", AGAIN)
-    text = _text(path)
+    text = text_of(path)
     try:
         with blaming(path, AGAIN):
-            told, rows = reader(path, text)
+            told, rows, uid = reader(path, text)
             given = _frame(path, told, frame)
             _refuse_odd_names(path, rows)
             points = PointSet((Landmark(row.name, row.position, given, row.description) for row in rows), given)  # type: ignore[arg-type]
     except (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError, csv.Error) as error:
         raise BadInput(path, f"cannot be read: {type(error).__name__}", "a list of points", AGAIN) from None
-    return points if given == LPS else LPS_FROM_RAS @ points
+    return StoredPoints(points if given == LPS else LPS_FROM_RAS @ points, uid)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a list of points; `BadInput` when it is none or too large."""
     try:
         size = path.stat().st_size
         if size > LARGEST_FILE:
@@ -201,7 +224,7 @@ def _frame(path: Path, told: str, wanted: Frame | None) -> Frame:
     return chosen
 
 
-def _from_json(path: Path, text: str) -> tuple[str, list[_Row]]:
+def _from_json(path: Path, text: str) -> tuple[str, list[_Row], str]:
     try:
         stored = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -219,7 +242,8 @@ def _from_json(path: Path, text: str) -> tuple[str, list[_Row]]:
     if len(systems) > 1:
         told = " and ".join(sorted(systems))[:80]
         raise BadInput(path, f"mixes the coordinate systems {told}", "one", "Export each list to a file of its own")
-    return systems.pop(), _controls(each for markup in markups for each in markup.get("controlPoints", []))
+    rows = _controls(each for markup in markups for each in markup.get("controlPoints", []))
+    return systems.pop(), rows, str(stored.get(UID_KEY, ""))
 
 
 def _refuse_constant(word: str) -> float:
@@ -246,7 +270,7 @@ def _controls(points: Iterable[dict[str, Any]]) -> list[_Row]:
     return rows
 
 
-def _from_fcsv(path: Path, text: str) -> tuple[str, list[_Row]]:
+def _from_fcsv(path: Path, text: str) -> tuple[str, list[_Row], str]:
     """Line by line, as Slicer reads it, so that an open quote cannot swallow the points after it."""
     lines = [line for line in text.split("\n") if line.strip()]
     told = _header([line for line in lines if line.startswith("#")])
@@ -262,7 +286,7 @@ def _from_fcsv(path: Path, text: str) -> tuple[str, list[_Row]]:
         point = dict(zip(columns, cells, strict=True))
         place = [float(point[axis]) for axis in "xyz"]
         rows.append(_Row(point["label"] or f"P-{number}", place, point.get("desc", "")))
-    return told.get("CoordinateSystem", ""), rows
+    return told.get("CoordinateSystem", ""), rows, told.get(UID_KEY, "")
 
 
 def _header(lines: list[str]) -> dict[str, str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -23,19 +22,16 @@ from surgplan import __version__
 from surgplan.errors import BadInput, blaming
 from surgplan.findings import Finding
 from surgplan.formats.atomic import Written, write_file
-from surgplan.model.frames import LPS, PRINT, Array, Transform
-from surgplan.model.labels import Label, Side
+from surgplan.formats.mesh_parts import EXPORT_AGAIN
+from surgplan.formats.threemf_package import RELATIONSHIP
+from surgplan.formats.threemf_schema import CORE
+from surgplan.model.frames import Transform
 from surgplan.model.plate import Plate
 from surgplan.model.surface import Surface
 
-CORE = "http://schemas.microsoft.com/3dmanufacturing/core/2015/02"
 OURS = "https://surgplan.org/3mf/2026"
-RELATIONSHIP = "http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"
 MODEL = "3D/3dmodel.model"
 EPOCH = (1980, 1, 1, 0, 0, 0)
-LARGEST_PART = 4 << 30
-LARGEST_RATIO = 200
-EXPORT_AGAIN = "Export the model again"
 
 CONTENT_TYPES = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -166,34 +162,3 @@ def read_threemf(path: Path) -> tuple[Plate, tuple[Finding, ...]]:
 
     with blaming(path, EXPORT_AGAIN):
         return read_model(path)
-
-
-def place_of(text: str | None) -> Array:
-    """(4, 4) matrix of a 3MF transform, identity for None."""
-    matrix = np.eye(4)
-    if text is not None:
-        values = [float(word) for word in text.split()]
-        if len(values) != 12:
-            raise ValueError(f"a transform has {len(values)} numbers, not 12")
-        matrix[:3] = np.array(values).reshape(4, 3).T
-    return matrix
-
-
-@dataclass(frozen=True)
-class Part:
-    """One mesh object as it was read: vertices (n, 3) mm in the frame of the model."""
-
-    name: str
-    color: tuple[int, int, int]
-    side: Side
-    vertices: Array
-    triangles: NDArray[np.int32]
-
-
-def plate_of(name: str, parts: list[Part], place: Array) -> Plate:
-    """A plate from what was read."""
-    surfaces = tuple(
-        Surface(Label(number, part.name, part.color, part.side), part.vertices, part.triangles)
-        for number, part in enumerate(parts, 1)
-    )
-    return Plate(name, surfaces, Transform(PRINT, LPS, place))

@@ -1,175 +1,129 @@
-"""Reading 3MF with caps on what an archive may unpack to, and no entities."""
+"""3MF models as surfaces: objects placed by their components and build items, in their own unit."""
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.parsers import expat
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
-from surgplan.formats.threemf import (
-    CORE,
-    EXPORT_AGAIN,
-    LARGEST_PART,
-    LARGEST_RATIO,
-    RELATIONSHIP,
-    Part,
-    place_of,
-    plate_of,
-)
-from surgplan.model.frames import Array
-from surgplan.model.labels import Side
+from surgplan.formats.limits import MOST_TRIANGLES
+from surgplan.formats.mesh_parts import EXPORT_AGAIN, Contents, Part, Stated, ignored, plain_name
+from surgplan.formats.mesh_units import UNITS_MM, placed
+from surgplan.formats.threemf_model import Model, Object, parsed_model
+from surgplan.formats.threemf_package import model_part
+from surgplan.model.frames import LPS, PRINT, Array, Transform
+from surgplan.model.labels import LONGEST_NAME, Label, Side
 from surgplan.model.plate import Plate
 
-Mesh = tuple[Array, NDArray[np.int32]]
-MOST_MEMBERS = 1000
+UNITS = {"micron": "um", "millimeter": "mm", "centimeter": "cm", "inch": "in", "foot": "ft", "meter": "m"}
+MOST_PARTS = 10_000
 DEEPEST = 16
-UNITS_MM = {"micron": 0.001, "millimeter": 1.0, "centimeter": 10.0, "inch": 25.4, "foot": 304.8, "meter": 1000.0}
 
 
 def read_model(path: Path) -> tuple[Plate, tuple[Finding, ...]]:
     """See `threemf.read_threemf`."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            root = _parsed(path, _part(path, archive, _model_name(path, archive)))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError, RuntimeError) as error:
-        raise BadInput(path, f"is no 3MF archive: {error}", advice=EXPORT_AGAIN) from None
-    except OSError as error:
-        raise BadInput(path, f"cannot be read: {error.strerror or error}", advice="Check the file") from None
-    except (ElementTree.ParseError, expat.ExpatError) as error:
-        raise BadInput(path, f"is not well-formed XML: {error}", advice=EXPORT_AGAIN) from None
-    return _Model(path, root).plate()
+    model = parsed_model(path, model_part(path))
+    contents = _contents(path, model)
+    found = placed(path, contents)
+    place = np.eye(4)
+    if contents.welded:
+        place = model.items[0][1].copy()
+        place[:3, 3] *= UNITS_MM[contents.stated.unit]
+    name = model.metadata.get("Title", "").strip() or path.stem
+    return Plate(name[:LONGEST_NAME], found.surfaces, Transform(PRINT, LPS, place)), found.findings
 
 
-def _model_name(path: Path, archive: zipfile.ZipFile) -> str:
-    """The model part, by the relationship of the package (Core 2.1)."""
-    if len(archive.infolist()) > MOST_MEMBERS:
-        raise BadInput(path, f"has {len(archive.infolist())} parts", f"at most {MOST_MEMBERS}", EXPORT_AGAIN)
-    root = _parsed(path, _part(path, archive, "_rels/.rels"))
-    for relation in root:
-        if relation.get("Type") == RELATIONSHIP:
-            return str(relation.get("Target", "")).lstrip("/")
-    raise BadInput(path, "names no model part", "one", EXPORT_AGAIN)
+def threemf_contents(path: Path) -> Contents:
+    """The objects that a 3MF builds. Ours are in LPS; those of others stand as they stand on their build plate.
+
+    Raises
+    ------
+    BadInput
+        Not a 3MF, too large when unpacked, or against the rules of its specification.
+    """
+    return _contents(path, parsed_model(path, model_part(path)))
 
 
-def _part(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    info = archive.getinfo(name)
-    if info.file_size > min(LARGEST_PART, LARGEST_RATIO * max(info.compress_size, 1) + 4096):
-        found = f"part {name} unpacks from {info.compress_size} to {info.file_size} bytes"
-        raise BadInput(path, found, f"at most {LARGEST_RATIO} times as many", EXPORT_AGAIN)
-    with archive.open(info) as file:
-        data = file.read(info.file_size + 1)
-    if len(data) != info.file_size:
-        raise BadInput(path, f"part {name} holds {len(data)} bytes", f"{info.file_size}", EXPORT_AGAIN)
-    return data
+def _contents(path: Path, model: Model) -> Contents:
+    if model.unit and model.unit not in UNITS:
+        raise BadInput(path, f"has the unit {model.unit}", " ".join(UNITS), EXPORT_AGAIN)
+    if not model.items:
+        raise BadInput(path, "builds nothing", "an item", EXPORT_AGAIN)
+    ours = "surgplan:frame" in model.metadata
+    if ours and np.linalg.det(model.items[0][1][:3, :3]) < 0:
+        raise BadInput(path, "has a build transform that mirrors: a left would become a right", "", EXPORT_AGAIN)
+    builder = _Builder(path, model)
+    builder.check_size()
+    # what is ours keeps its coordinates; later items stand where their own transforms put them beside the first
+    back = np.linalg.inv(model.items[0][1]) if ours else np.eye(4)
+    for number, place in model.items:
+        builder.add(model.objects[number], back @ place)
+    assumed = tuple(word for word in model.metadata.get("surgplan:assumed", "").split(",") if word)
+    stated = Stated(UNITS[model.unit or "millimeter"], "LPS" if ours else "", not model.unit, assumed)
+    notes = ignored(path, ["colours of single triangles"] if model.painted else [])
+    return Contents(tuple(_unique(builder.parts)), stated, (*builder.findings, *notes), welded=ours)
 
 
-def _parsed(path: Path, data: bytes) -> ElementTree.Element:
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise BadInput(path, "declares a document type", "none (3MF Core 2.3.3)", EXPORT_AGAIN)
-    return ElementTree.fromstring(data)
+class _Builder:
+    """Follows components down to their meshes."""
 
+    def __init__(self, path: Path, model: Model) -> None:
+        self.path, self.model = path, model
+        self.parts: list[Part] = []
+        self.findings: list[Finding] = []
 
-def _tag(name: str) -> str:
-    return f"{{{CORE}}}{name}"
+    def check_size(self) -> None:
+        """Refuse components that multiply a mesh beyond all reason, before any copy is made."""
+        sizes: dict[str, tuple[int, int, int]] = {}
+        for number, each in self.model.objects.items():  # components only name objects before them
+            inner = [sizes[component] for component, _ in each.components]
+            own = len(each.corners) // 3
+            depth = 1 + max((deep for _, _, deep in inner), default=0)
+            sizes[number] = own + sum(each[0] for each in inner), bool(own) + sum(each[1] for each in inner), depth
+        built = [sizes[number] for number, _ in self.model.items]
+        triangles, parts = sum(each[0] for each in built), sum(each[1] for each in built)
+        if triangles > MOST_TRIANGLES or parts > MOST_PARTS or max(each[2] for each in built) > DEEPEST:
+            found = f"builds {parts} objects of {triangles} triangles, {max(each[2] for each in built)} deep"
+            raise BadInput(self.path, found, f"at most {MOST_PARTS}, {MOST_TRIANGLES} and {DEEPEST}", EXPORT_AGAIN)
 
-
-class _Model:
-    """The tree of one model part."""
-
-    def __init__(self, path: Path, root: ElementTree.Element) -> None:
-        self.path, self.root = path, root
-        if root.tag != _tag("model"):
-            raise BadInput(path, f"has the root element {root.tag}", "a 3MF core model", EXPORT_AGAIN)
-        resources = root.find(_tag("resources"))
-        self.objects = {
-            each.get("id"): each for each in (resources if resources is not None else []) if each.tag == _tag("object")
-        }
-        self.colors = self._colors(resources)
-        self.told = {str(each.get("name")): each.text or "" for each in root.iter(_tag("metadata"))}
-
-    def plate(self) -> tuple[Plate, tuple[Finding, ...]]:
-        """Objects of the first build item; one that is no assembly is its own only part."""
-        unit = self.root.get("unit", "millimeter")
-        if unit != "millimeter":
-            known = f" ({UNITS_MM[unit]:g} mm)" if unit in UNITS_MM else ""
-            raise BadInput(self.path, f"has the unit {unit}{known}", "millimeter", "Export it in millimetres")
-        build = self.root.find(_tag("build"))
-        items = [] if build is None else build.findall(_tag("item"))
-        if not items:
-            raise BadInput(self.path, "builds nothing", "an item", EXPORT_AGAIN)
-        parts: list[Part] = []
-        for item in items:
-            # later items stand where their own transforms put them, told in the first one's frame
-            place = np.linalg.inv(place_of(items[0].get("transform"))) @ place_of(item.get("transform"))
-            parts += self._parts(str(item.get("objectid")), place, 0)
-        findings: tuple[Finding, ...] = ()
-        if "surgplan:frame" not in self.told:
-            measured = "the file states no frame; its own coordinates are taken for LPS"
-            findings = (
-                Finding("frame", Level.WARN, measured, advice="Make sure that it is so", subject=self.path.name),
-            )
-        name = self.told.get("Title") or self.path.stem
-        return plate_of(name[:64], _unique(parts), place_of(items[0].get("transform"))), findings
-
-    def _parts(self, number: str, place: Array, depth: int) -> list[Part]:
-        each = self.objects.get(number)
-        if each is None or depth > DEEPEST:
-            raise BadInput(self.path, f"object {number} is missing or contains itself", advice=EXPORT_AGAIN)
-        mesh, components = each.find(_tag("mesh")), each.find(_tag("components"))
-        if mesh is not None:
-            vertices, triangles = self._mesh(mesh)
-            name = (each.get("name") or f"object-{number}")[:64]
-            side = Side(self.told.get(f"surgplan:side.{name.lower()}", ""))
-            moved = vertices @ place[:3, :3].T + place[:3, 3]
-            return [Part(name, self._color(each), side, moved, triangles)]
-        found = []
-        for part in components if components is not None else ():
-            inner = place @ place_of(part.get("transform"))
-            found += self._parts(str(part.get("objectid")), inner, depth + 1)
-        return found
-
-    def _mesh(self, mesh: ElementTree.Element) -> Mesh:
-        points, faces = mesh.find(_tag("vertices")), mesh.find(_tag("triangles"))
-        if points is None or faces is None:
-            raise BadInput(self.path, "has a mesh without vertices or triangles", advice=EXPORT_AGAIN)
-        try:
-            vertices = np.array([[each.attrib["x"], each.attrib["y"], each.attrib["z"]] for each in points], np.float64)
-            triangles = np.array(
-                [[each.attrib["v1"], each.attrib["v2"], each.attrib["v3"]] for each in faces], np.int64
-            )
-        except (KeyError, ValueError) as error:
-            raise BadInput(self.path, f"has a vertex or triangle without {error}", advice=EXPORT_AGAIN) from None
-        if triangles.size and (triangles.min() < 0 or triangles.max() >= len(vertices)):
-            raise BadInput(self.path, "has a triangle that names no vertex", advice=EXPORT_AGAIN)
-        return vertices.reshape(-1, 3), triangles.reshape(-1, 3).astype(np.int32)
-
-    def _colors(self, resources: ElementTree.Element | None) -> dict[str, list[tuple[int, int, int]]]:
-        found = {}
-        for group in resources.findall(_tag("basematerials")) if resources is not None else ():
-            colors = [str(base.get("displaycolor", "#E8DCC0"))[1:7] for base in group]
-            found[str(group.get("id"))] = [(int(c[:2], 16), int(c[2:4], 16), int(c[4:6], 16)) for c in colors]
-        return found
-
-    def _color(self, each: ElementTree.Element) -> tuple[int, int, int]:
-        group = self.colors.get(str(each.get("pid")), [])
-        index = int(each.get("pindex", "0"))
-        return group[index] if index < len(group) else (232, 220, 192)
+    def add(self, each: Object, place: Array) -> None:
+        """The meshes of one object and of all its components."""
+        for number, inner in each.components:
+            self.add(self.model.objects[number], place @ inner)
+        if not len(each.corners):
+            return
+        vertices, triangles = each.mesh()
+        name = plain_name(each.name, f"object-{each.number}")
+        if not np.array_equal(place, np.eye(4)):
+            vertices = vertices @ place[:3, :3].T + place[:3, 3]
+        size = np.linalg.det(place[:3, :3])
+        if size == 0:
+            raise BadInput(self.path, f"flattens the object `{name}` by a transform", "", EXPORT_AGAIN)
+        if size < 0:
+            triangles = np.ascontiguousarray(triangles[:, ::-1])
+            measured = f"`{name}` is mirrored by its transform; triangles turned so that outward stays outward"
+            advice = "Make sure that left is left: a mirrored structure is one of the other side"
+            self.findings.append(Finding("mirrored", Level.WARN, measured, advice=advice, subject=self.path.name))
+        if each.kind in ("support", "solidsupport"):
+            measured = f"`{name}` is a support, not a part of the model"
+            self.findings.append(Finding("support", Level.WARN, measured, subject=self.path.name))
+        side = Side(self.model.metadata.get(f"surgplan:side.{name.lower()}", ""))
+        label = Label(len(self.parts) + 1, name, each.color, side)
+        self.parts.append(Part(label, vertices, triangles))
 
 
 def _unique(parts: list[Part]) -> list[Part]:
     """The same parts with names that differ."""
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     result = []
     for part in parts:
-        seen[part.name] = seen.get(part.name, 0) + 1
-        again = seen[part.name]
-        result.append(part if again == 1 else replace(part, name=f"{part.name[:58]}-{again}"))
+        name, again = part.label.name, 1
+        while name in seen:
+            again += 1
+            name = f"{part.label.name[: LONGEST_NAME - 6]}-{again}"
+        seen.add(name)
+        result.append(replace(part, label=replace(part.label, name=name)))
     return result

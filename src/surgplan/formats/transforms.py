@@ -47,8 +47,10 @@ def transform_file(transform: Transform) -> str:
     return f"{transform_name(transform)}.tfm"
 
 
-def write_tfm(path: Path, transform: Transform) -> Written:
+def write_tfm(path: Path, transform: Transform, notes: tuple[str, ...] = ()) -> Written:
     """Write a transform as ITK's text: what brings images and models from `transform.moving` to `transform.fixed`.
+
+    `notes` are kept as comments.
 
     Raises
     ------
@@ -57,12 +59,13 @@ def write_tfm(path: Path, transform: Transform) -> Written:
     """
     stored = transform.inverse()
     numbers = [float(number) + 0.0 for number in (*stored.linear.ravel(), *stored.offset)]
-    frames = {"fixed": _as_dict(transform.fixed), "moving": _as_dict(transform.moving)}
+    frames = {"fixed": frame_as_dict(transform.fixed), "moving": frame_as_dict(transform.moving)}
     lines = (
         HEAD,
         NOTE + json.dumps(frames, sort_keys=True),
         f"# Brings images and models from {_told(transform.moving)} to {_told(transform.fixed)}. As ITK wants it, the",
         f"# parameters carry points of {_told(transform.fixed)} to points of {_told(transform.moving)}.",
+        *(f"# {note}" for note in notes),
         "#Transform 0",
         f"Transform: {KIND}",
         "Parameters: " + " ".join(repr(number) for number in numbers),
@@ -71,13 +74,14 @@ def write_tfm(path: Path, transform: Transform) -> Written:
 
     def check(written: Path) -> None:
         found = read_tfm(written)
-        if (found.fixed, found.moving) != (transform.fixed, transform.moving) or not _same(found, transform):
+        if (found.fixed, found.moving) != (transform.fixed, transform.moving) or not same_transform(found, transform):
             raise BadInput(path, "reading back gives another transform", advice="Report this as a bug")
 
     return write_text(path, "\n".join(lines) + "\n", check)
 
 
-def _same(one: Transform, other: Transform) -> bool:
+def same_transform(one: Transform, other: Transform) -> bool:
+    """Whether two matrices are the same, but for the last bits that an inversion costs."""
     return bool(np.allclose(one.matrix, other.matrix, rtol=SAME, atol=SAME * max(1.0, float(np.abs(one.matrix).max()))))
 
 
@@ -105,7 +109,8 @@ def read_tfm(path: Path, fixed: Frame | None = None, moving: Frame | None = None
     fields = {key.strip(): value for key, _, value in told}
     with blaming(path, AGAIN):
         stored = _matrix(fields.get("Parameters", ""), fields.get("FixedParameters", "0 0 0"))
-        known = _frames(path, lines, fixed, moving)
+        stated = _stated(lines)
+        known = agreed(path, frame_from_dict(stated.get("fixed")), frame_from_dict(stated.get("moving")), fixed, moving)
         return Transform(known[1], known[0], stored).inverse()
 
 
@@ -134,15 +139,15 @@ def _matrix(parameters: str, fixed_parameters: str) -> Array:
     return matrix
 
 
-def _frames(path: Path, lines: list[str], fixed: Frame | None, moving: Frame | None) -> tuple[Frame, Frame]:
+def agreed(
+    path: Path, own_fixed: Frame | None, own_moving: Frame | None, fixed: Frame | None, moving: Frame | None
+) -> tuple[Frame, Frame]:
     """The frames that the file names, that the caller names, or both when they agree."""
-    stated = _stated(lines)
     found = []
-    for which, wanted in (("fixed", fixed), ("moving", moving)):
-        named = _from_dict(stated.get(which))
-        if named is not None and wanted is not None and named != wanted:
-            raise BadInput(path, f"names {named} as its {which} frame", f"{wanted}", "Use the file that was meant")
-        chosen = named or wanted
+    for which, own, wanted in (("fixed", own_fixed, fixed), ("moving", own_moving, moving)):
+        if own is not None and wanted is not None and own != wanted:
+            raise BadInput(path, f"names {own} as its {which} frame", f"{wanted}", "Use the file that was meant")
+        chosen = own or wanted
         if chosen is None:
             raise BadInput(path, f"does not name its {which} frame", advice="Say between which frames it leads")
         found.append(chosen)
@@ -164,11 +169,13 @@ def _told(frame: Frame) -> str:
     return json.dumps(str(frame))[1:-1]
 
 
-def _as_dict(frame: Frame) -> dict[str, str]:
+def frame_as_dict(frame: Frame) -> dict[str, str]:
+    """Plain JSON values."""
     return {"name": frame.name, "scope": frame.scope}
 
 
-def _from_dict(stored: Any) -> Frame | None:
+def frame_from_dict(stored: Any) -> Frame | None:
+    """The inverse; None where no frame is stored."""
     if not isinstance(stored, dict) or not isinstance(stored.get("name"), str):
         return None
     return Frame(stored["name"], str(stored.get("scope", "")))

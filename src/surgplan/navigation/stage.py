@@ -127,6 +127,12 @@ def _named_places(landmarks: PointSet, trajectories: Sequence[Trajectory]) -> It
         yield f"target of {path.name}", path.target
 
 
+def refuse_outside(volume: Volume, points: PointSet) -> None:
+    """`BadInput` when a point, LPS mm, lies outside of the scan; it tells which and how far."""
+    for point in points:
+        _refuse_outside(volume, point.name, point.position)
+
+
 def _refuse_outside(volume: Volume, name: str, place: Array) -> None:
     ijk = volume.grid.ijk_from_lps.apply(place)
     nearest = np.clip(ijk, -0.5, np.array(volume.grid.size) - 0.5)

@@ -1,0 +1,42 @@
+"""VTK's XML poly data; its field data tell frame, unit and label, as 3D Slicer keeps `SPACE` there.
+
+Source: VTK User's Guide, "XML File Formats".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from surgplan.formats.mesh_parts import OURS, label_words
+from surgplan.model.surface import Surface
+
+
+def vtp_bytes(surface: Surface, assumed: tuple[str, ...] = ()) -> bytes:
+    """Raw appended arrays: float32 points, int64 triangles."""
+    points = surface.vertices.astype("<f4").tobytes()
+    corners = surface.triangles.astype("<i8").tobytes()
+    offsets = np.arange(3, 3 * len(surface.triangles) + 1, 3, dtype="<i8").tobytes()
+    told = {"SPACE": surface.frame.name, "UNIT": "mm"} | ({"ASSUMED": ",".join(sorted(assumed))} if assumed else {})
+    told |= {f"{OURS}.{word}": text for word, text in label_words(surface.label).items()}
+    fields = "".join(_string(name, text) for name, text in told.items())
+    starts = np.cumsum([0, *(8 + len(array) for array in (points, corners))]).tolist()
+    appended = b"".join(len(array).to_bytes(8, "little") + array for array in (points, corners, offsets))
+    empty = 'NumberOfVerts="0" NumberOfLines="0" NumberOfStrips="0"'
+    head = (
+        '<?xml version="1.0"?>\n'
+        '<VTKFile type="PolyData" version="1.0" byte_order="LittleEndian" header_type="UInt64">\n'
+        f"<PolyData>\n<FieldData>\n{fields}</FieldData>\n"
+        f'<Piece NumberOfPoints="{len(surface.vertices)}" {empty} NumberOfPolys="{len(surface.triangles)}">\n'
+        f'<Points><DataArray type="Float32" Name="Points" NumberOfComponents="3" format="appended" '
+        f'offset="{starts[0]}"/></Points>\n'
+        f'<Polys><DataArray type="Int64" Name="connectivity" format="appended" offset="{starts[1]}"/>\n'
+        f'<DataArray type="Int64" Name="offsets" format="appended" offset="{starts[2]}"/></Polys>\n'
+        '</Piece>\n</PolyData>\n<AppendedData encoding="raw">\n_'
+    )
+    return head.encode("ascii") + appended + b"\n</AppendedData>\n</VTKFile>\n"
+
+
+def _string(name: str, text: str) -> str:
+    """A field of one string, written as VTK does: its bytes as numbers, ended by a zero."""
+    numbers = " ".join(str(byte) for byte in (*text.encode("utf-8"), 0))
+    return f'<Array type="String" Name="{name}" NumberOfTuples="1" format="ascii">{numbers}</Array>\n'
