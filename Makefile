@@ -5,9 +5,11 @@ PY := $(VENV)/bin/python
 SURGPLAN := $(VENV)/bin/surgplan
 DEMO ?= demo
 JOBS ?= 2
+COUNT ?= 2000
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo check format test test-all faults bench docs clean
+.PHONY: help setup setup-test demo check format test test-all faults fuzz bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,9 @@ test: check ## checks and tests: under 10 minutes on 2 cores
 
 test-all: check ## also the slow tests
 	@$(PY) -m pytest -n $(JOBS) -m "slow or not slow"
+
+fuzz: setup-test ## read mutated files: COUNT, SEED and KINDS say how many, which and of what
+	@$(PY) -m tests.fuzz --count $(COUNT) --seed $(SEED) $(if $(KINDS),--kinds $(KINDS))
 
 faults: setup-test ## bad input, full disks, killed processes
 	@$(PY) -m pytest -n $(JOBS) tests/faults -m "slow or not slow"

@@ -61,3 +61,10 @@ def test_the_gravest_level_counts() -> None:
     assert worst([]) is None
     with pytest.raises(ValueError, match="a finding needs"):
         Finding("", Level.NOTE, "x")
+
+
+def test_what_a_file_says_can_neither_steer_a_terminal_nor_flood_it() -> None:
+    error = BadInput("IM\x1b[31m\n42", "names \u202elatot\udcff", "µm × 5°")
+    assert error.message == r"IM\x1b[31m\n42: names \u202elatot\udcff, expected µm × 5°."
+    assert len(BadInput("a", "x" * 1_000_000).message) < 2000
+    assert str(Finding("c", Level.WARN, "\x9b5m")) == r"warn: c: \x9b5m"

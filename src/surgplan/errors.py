@@ -6,6 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+LONGEST_MESSAGE = 1500
+"""Letters: a hostile file may hold words of megabytes."""
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what would steer a terminal or turn the writing round: a file may say anything."""
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE // 2]} … {text[-LONGEST_MESSAGE // 2 :]}"
+    return text if text.isprintable() else "".join(_escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
+
 
 class SurgplanError(Exception):
     """Something that surgplan refuses to do, or could not do, told so that a person can act on it.
@@ -42,8 +56,8 @@ class SurgplanError(Exception):
             fact += f", expected {self.expected}"
         fact = fact.rstrip(".") + "."
         if not self.advice:
-            return fact
-        return f"{fact} {self.advice.rstrip('.')}."
+            return printable(fact)
+        return printable(f"{fact} {self.advice.rstrip('.')}.")
 
     def as_dict(self) -> dict[str, str | int]:
         """The same for `--json`."""

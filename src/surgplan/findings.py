@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from surgplan.errors import printable
+
 
 class Level(StrEnum):
     """How much a finding matters."""
@@ -56,7 +58,7 @@ class Finding:
         words += self.measured
         if self.limit:
             words += f" (limit {self.limit})"
-        return words + (f". {self.advice}" if self.advice else "")
+        return printable(words + (f". {self.advice}" if self.advice else ""))
 
 
 def worst(findings: Iterable[Finding]) -> Level | None:

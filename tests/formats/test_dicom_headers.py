@@ -224,3 +224,50 @@ def _agrees(path: Path) -> bool:
             else:
                 assert list(fields.texts(keyword)) == [str(one).strip() for one in many], (path, keyword)
     return True
+
+
+@pytest.mark.parametrize(
+    ("keyword", "vr", "value"),
+    [
+        ("PixelSpacing", b"DS", b"0.8\\0.x"),
+        ("PixelSpacing", b"DS", b"0.8\\0.7\\1"),
+        ("PixelSpacing", b"UL", b"0.8\\0.70"),
+        ("ImagePositionPatient", b"DS", b"1\\2\\nan "),
+        ("ImagePositionPatient", b"DS", b"1\\2\\1_0 "),
+        ("ImageOrientationPatient", b"DS", b"1\\0\\0\\0\\1 "),
+        ("RescaleSlope", b"DS", b"1..0"),
+        ("RescaleSlope", b"DS", b"0 "),
+        ("RescaleIntercept", b"DS", b"-10O0 "),
+        ("NumberOfFrames", b"IS", b"?1"),
+        ("Rows", b"FL", b"\x03\0\0\0"),
+    ],
+)
+def test_a_decisive_number_that_cannot_be_read_is_not_taken_for_an_absent_one(
+    tmp_path: Path, keyword: str, vr: bytes, value: bytes
+) -> None:
+    """An unreadable slope was once 1, an unreadable intercept 0: a slice that is 1024 HU too bright."""
+    data = slice_of(PIXELS, NumberOfFrames=1)
+    path = write(tmp_path / "a", data)
+    element = data[keyword]
+    raw = path.read_bytes()
+    head = struct.pack("<HH", element.tag.group, element.tag.element)
+    at = raw.index(head)
+    length = int.from_bytes(raw[at + 6 : at + 8], "little")
+    path.write_bytes(raw[:at] + head + vr + struct.pack("<H", len(value)) + value + raw[at + 8 + length :])
+    found = read_headers(path)
+    assert isinstance(found, Skipped)
+    assert found.broken
+    assert keyword in found.reason or keyword == "Rows"
+
+
+def test_an_element_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a", slice_of(PIXELS))
+    raw = path.read_bytes()
+    at = raw.index(b"\x28\x00\x30\x00DS")
+    element = raw[at : at + 8 + raw[at + 6]]
+    path.write_bytes(raw[:at] + element + raw[at:])
+    assert header(path).pixel_spacing == (0.8, 0.7)
+    path.write_bytes(raw[:at] + element.replace(b"0.8", b"1.8") + raw[at:])
+    found = read_headers(path)
+    assert isinstance(found, Skipped)
+    assert "twice" in found.reason

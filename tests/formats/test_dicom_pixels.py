@@ -216,3 +216,26 @@ def test_every_transfer_syntax_decodes(test_data: Path, scan: str) -> None:
             assert scan != "CT1" or found.min() >= AIR_HU
             usual = plain > AIR_HU  # around the padding of CT1, loss is large
             assert np.median(np.abs(found.astype(float) - plain)[usual]) < 0.02 * np.ptp(plain), path.name
+
+
+def test_a_file_that_holds_rows_more_than_it_declares_has_another_size(tmp_path: Path) -> None:
+    data = slice_of(np.zeros((4, 5), np.int16))
+    data.Rows -= 1
+    with pytest.raises(BadInput, match=r"a\.dcm: holds \d+ bytes of pixels more than"):
+        read_slices(headers(write(tmp_path / "a.dcm", data)))
+
+
+def test_a_decoder_that_is_killed_leaves_no_pixels_behind(
+    tmp_path: Path, test_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a decoder puts into a temporary file is a part of the patient's scan."""
+    (header,) = headers(test_data / "dicom_syntaxes" / "CT1_JPLL")
+    program, places = tmp_path / "python", tmp_path / "places"
+    places.mkdir()
+    program.write_text('#!/bin/sh\necho pixels > "$TMPDIR/frame.dcm"\nkill -KILL $$\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("tempfile.tempdir", str(places))
+    monkeypatch.setattr("sys.executable", str(program))
+    with pytest.raises(BadInput, match="makes its decoder fail"):
+        read_slices([header])
+    assert not list(places.iterdir())

@@ -382,3 +382,57 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path: Path, kind: str) -> None
     first = write_volume(tmp_path / "a.nrrd", volume)
     assert write_volume(tmp_path / "b.nrrd", volume).sha256 == first.sha256
     assert read_volume(tmp_path / "a.nrrd").array.dtype == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("scan.nrrd", b"space origin: (", b"space orivin: ("),
+        ("scan.nrrd", b"space origin: (", b"space origin: "),
+        ("scan.nrrd", b"space origin:", b"space origin: (1,2,3)\nspace origin:"),
+        ("scan.nrrd", b"space directions:", b"space dirextions:"),
+        ("scan.nrrd", b"left-posterior-superior", b"left-posterior"),
+        ("scan.nrrd", b"sizes: 5 6 7", b"sizes: 5 6 0_7"),
+        ("scan.nrrd", b"(0.5,0,0)", "(0.٥,0,0)".encode()),
+        ("scan.nrrd", b"kinds: domain domain domain", b"kinds: vector domain domain"),
+        ("scan.nrrd", b"encoding: raw", b"byte skip: 99999999999999999999\nencoding: raw"),
+        ("scan.mha", b"ElementSpacing = ", b"ElementSpacinf = "),
+        ("scan.mha", b"Offset = -10.5 20.25", "Offset = -10.5 ２0.25".encode()),
+        ("scan.mha", b"Offset = ", b"Offset = 1 2 3\nOffset = "),
+        ("scan.mha", b"DimSize = 5 6 7", b"DimSize = 5 0_6 7"),
+    ],
+)
+def test_a_header_that_says_no_place_or_two_is_refused(tmp_path: Path, name: str, old: bytes, new: bytes) -> None:
+    """Each of these was once read as a scan that lies elsewhere, or whose voxels have another size."""
+    path = written(tmp_path / name, image_of())
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+    with pytest.raises(BadInput, match=name):
+        read_image(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "check"),
+    [
+        ("scan.nrrd", rb"space origin: [^\n]*\n", "origin"),
+        ("scan.mha", rb"Offset = [^\n]*\n", "origin"),
+        ("scan.mha", rb"TransformMatrix = [^\n]*\n", "orientation"),
+    ],
+)
+def test_a_place_that_the_header_leaves_open_is_told(tmp_path: Path, name: str, line: bytes, check: str) -> None:
+    path = written(tmp_path / name, image_of())
+    path.write_bytes(re.sub(line, b"", path.read_bytes()))
+    _, (finding,) = read_image(path)
+    assert (finding.check, finding.level) == (check, Level.WARN)
+
+
+@pytest.mark.parametrize(("slope", "inter"), [(1e5, 0.0), (1e30, 0.0), (3.0, 2.0**31)])
+def test_scaled_values_never_run_over(tmp_path: Path, slope: float, inter: float) -> None:
+    path = written(tmp_path / "scan.nii", image_of())
+    stored = sitk.GetArrayFromImage(sitk.ReadImage(str(path))).astype(np.float64)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<2f", data, 112, slope, inter)
+    path.write_bytes(data)
+    volume, _ = read_image(path)
+    np.testing.assert_allclose(volume.array, stored * np.float32(slope) + np.float32(inter), rtol=1e-6)

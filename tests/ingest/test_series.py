@@ -209,3 +209,31 @@ def test_the_list_tells_what_each_series_holds_and_what_is_wrong_with_it(tmp_pat
     assert second.as_dict()["trouble"] == second.trouble
     assert listing.chosen == 1
     assert listing.lines() == ["number 1 would be read without --series"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"\0" * 3000])
+def test_an_emptied_end_slice_is_not_dropped_in_silence(tmp_path: Path, content: bytes) -> None:
+    """Files of scanners often have no ending: only its neighbours' names tell that this one was a slice."""
+    array = planes()
+    for number, plane in enumerate(array):
+        write(tmp_path / f"IM{number:04d}", slice_of(plane, (-20, -30, 2.0 * number)))
+    (tmp_path / "README").write_bytes(b"")
+    np.testing.assert_array_equal(load(tmp_path).volume.array, array)
+    (tmp_path / "IM0023").write_bytes(content)
+    with pytest.raises(BadInput, match=r"IM0023: is (empty|not DICOM)"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
+        {"Modality": "SEG"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+    ],
+)
+def test_an_end_slice_that_says_to_be_something_else_is_missed(tmp_path: Path, tags: dict[str, object]) -> None:
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    write(tmp_path / "last.dcm", slice_of(planes(1)[0], (-20, -30, 48.0), **tags))
+    with pytest.raises(BadInput, match=r"last\.dcm: 1 slice differs"):
+        load(tmp_path)

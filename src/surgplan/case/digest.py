@@ -11,6 +11,7 @@ from pathlib import Path
 from surgplan.errors import BadInput, Missing
 from surgplan.formats.atomic import sha256_of
 from surgplan.formats.dicom_directory import is_directory_file, read_directory
+from surgplan.formats.limits import check_regular
 
 
 def source_files(source: Path) -> tuple[Path, ...]:
@@ -23,11 +24,13 @@ def source_files(source: Path) -> tuple[Path, ...]:
     Missing
         There is no such file or folder.
     BadInput
-        The DICOMDIR is damaged, or names files outside of its folder.
+        The DICOMDIR is damaged, or names files outside of its folder; or it is a pipe or a device.
     """
     if source.is_file():
         named = read_directory(source) if is_directory_file(source) else ()
         return (source, *sorted({each.path for each in named if each.present} - {source}))
+    if source.exists():
+        check_regular(source)
     if not source.is_dir():
         raise Missing(source, "there is no such file or folder", advice="Check the path of the scan")
     found = []

@@ -7,24 +7,37 @@ import json
 import platform
 from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from surgplan import __version__
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, verdict
 from surgplan.formats.atomic import Written, write_text
+from surgplan.formats.limits import read_whole
 from surgplan.params import Params
 
 MANIFEST = "manifest.json"
+LARGEST_MANIFEST = 64 << 20
 
 INFLUENTIAL = (
     *("SimpleITK", "jinja2", "manifold3d", "numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-openjpeg"),
     *("pymeshfix", "scipy", "trimesh", "vtk"),
 )
 """Packages whose version can change the bytes of a result."""
+
+
+def _within(name: str) -> str:
+    """The path of an output below the case folder: what lies elsewhere is nothing that a case may hash or remove."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or not name.isprintable():
+        raise ValueError(f"the output {name[:60]!r} lies outside of the case")
+    return name
+
+
+OutputPath = Annotated[str, AfterValidator(_within)]
 
 
 class FileRecord(Params):
@@ -41,7 +54,7 @@ class StageRecord(Params):
     version: int
     parameters: dict[str, Any]
     inputs: dict[str, str]
-    outputs: dict[str, FileRecord]
+    outputs: dict[OutputPath, FileRecord]
     results: dict[str, Any]
     findings: list[dict[str, str]]
 
@@ -128,7 +141,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST
     advice = "Pass --overwrite to make the case anew"
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(read_whole(path, LARGEST_MANIFEST))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

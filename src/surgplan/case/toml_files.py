@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from surgplan.errors import Missing, WrongUsage
+from surgplan.formats.limits import read_whole
 
 LARGEST_TOML = 1 << 20
 """Recipes and case files are written by people: 1 MiB is far beyond any of them."""
@@ -21,19 +22,19 @@ def read_toml(path: Path) -> dict[str, Any]:
     Missing
         There is no such file.
     WrongUsage
-        It is not TOML, or larger than `LARGEST_TOML`.
+        It is not TOML.
+    BadInput
+        It is no file, or larger than `LARGEST_TOML`.
     """
     try:
-        if path.stat().st_size > LARGEST_TOML:
-            raise WrongUsage(path, f"{path.stat().st_size} bytes", f"at most {LARGEST_TOML}", "This is not a recipe")
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_whole(path, LARGEST_TOML).decode("utf-8"))
     except FileNotFoundError:
         raise Missing(path, "there is no such file", advice="Check the path") from None
     except IsADirectoryError:
         raise WrongUsage(path, "is a folder", "a TOML file", "Name the file in it") from None
     except UnicodeDecodeError:
         raise WrongUsage(path, "is not text in UTF-8", "a TOML file", "Check that it is the right file") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, tables thousands deep
         raise WrongUsage(path, f"is not valid TOML: {error}", advice="Correct that place in the file") from None
     except PermissionError:
         raise WrongUsage(path, "cannot be read: permission denied", advice="Ask for read access") from None
@@ -106,5 +107,5 @@ def parse_value(raw: str) -> Any:
     """A TOML value, or the text itself where it is none."""
     try:
         return tomllib.loads(f"value = {raw}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+    except (ValueError, RecursionError, KeyError):
         return raw

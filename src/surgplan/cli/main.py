@@ -7,6 +7,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -98,12 +99,16 @@ def surgplan() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code; every end has its own."""
+    """Run the command line and return its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     words = sys.argv[1:] if arguments is None else arguments
-    as_json = "--json" in words
+    return ending(lambda: surgplan.main(words, prog_name="surgplan", standalone_mode=False), "--json" in words)
+
+
+def ending(work: Callable[[], object], as_json: bool) -> int:
+    """Do the work and return its exit code: every end has its own, and one message."""
     try:
-        surgplan.main(words, prog_name="surgplan", standalone_mode=False)
+        work()
     except SurgplanError as error:
         return show_error(error, as_json)
     except click.exceptions.Exit as end:

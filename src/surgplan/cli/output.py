@@ -32,10 +32,10 @@ class Output:
         """The result on stdout, the findings on stderr; then `FailedCheck` if a finding refuses the result."""
         write_wanted_depfile(told.written)
         if self.json:
-            click.echo(json.dumps(told.as_dict(), indent=1, ensure_ascii=False))
+            click.echo(document(told.as_dict()))
         else:
             for path in told.written:
-                click.echo(os.fspath(path))
+                click.echo(os.fsencode(path))
             for line in told.lines:
                 click.echo(line)
         self.findings(told.findings)
@@ -90,6 +90,12 @@ class Result:
         }
 
 
+def document(values: Mapping[str, Any]) -> str:
+    """JSON for stdout; file names that are no text are spelt in ASCII, as JSON can."""
+    text = json.dumps(values, indent=1, ensure_ascii=False)
+    return text if text.isascii() or text.encode("utf-8", "replace").decode() == text else json.dumps(values, indent=1)
+
+
 def style(text: str, color: str, bold: bool = False) -> str:
     """Coloured text for stderr, unless `NO_COLOR` is set or stderr is no terminal."""
     if os.environ.get("NO_COLOR") or not sys.stderr.isatty():
@@ -100,7 +106,7 @@ def style(text: str, color: str, bold: bool = False) -> str:
 def show_error(error: SurgplanError, as_json: bool) -> int:
     """The error's one message on stderr, or as a document on stdout with `--json`; returns its exit code."""
     if as_json and not isinstance(error, AfterResult):
-        click.echo(json.dumps({"error": error.as_dict()}, indent=1, ensure_ascii=False))
+        click.echo(document({"error": error.as_dict()}))
     click.echo(f"{style('error:', 'red', bold=True)} {error.message}", err=True)
     return error.exit_code
 

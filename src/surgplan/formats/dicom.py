@@ -25,6 +25,7 @@ SCAN_CLASSES = ("1.2.840.10008.5.1.4.1.1.2.", "1.2.840.10008.5.1.4.1.1.4.")
 """CT and MR images, also enhanced ones (PS3.4 B.5), with a dot behind."""
 MOST_FRAMES = 20_000
 DICOM_NAMES = (".dcm", ".dicom", ".ima")
+EMPTY, NOT_DICOM = "is empty", "is not DICOM"
 
 Vector = tuple[float, float, float]
 
@@ -147,7 +148,7 @@ def _foreign(path: Path) -> Skipped:
         return Skipped(path, "is a zip archive: not opened")
     empty = path.stat().st_size == 0
     named = path.suffix.lower() in DICOM_NAMES
-    reason = "is empty" if empty else "is not DICOM"
+    reason = EMPTY if empty else NOT_DICOM
     return Skipped(path, f"is named like DICOM but {reason}" if named else reason, broken=named)
 
 

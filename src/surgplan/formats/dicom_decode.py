@@ -7,6 +7,7 @@ import pickle
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
@@ -46,9 +47,18 @@ def decode(slices: Sequence[SliceHeader], sink: Sink) -> None:
 
 def _by_child(slices: Sequence[SliceHeader], numbers: Sequence[int], sink: Sink) -> None:
     command = [sys.executable, "-m", "surgplan.formats.codec_child"]
-    with subprocess.Popen(
-        command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as child:
+    # what a decoder puts aside goes with the folder, also when the decoder is killed
+    with (
+        tempfile.TemporaryDirectory(prefix="surgplan-") as folder,
+        subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": folder},
+        ) as child,
+    ):
         assert child.stdin is not None
         assert child.stdout is not None
         try:

@@ -239,7 +239,9 @@ def _walk(
         if stop > end:
             raise ValueError(f"element ({group:04X},{element:04X}) needs {length} bytes, {end - value_at} are left")
         if tag in wanted:
-            found.values[tag] = Value(vr, value_at, stop - value_at, _whole(window, value_at, stop - value_at))
+            value = Value(vr, value_at, stop - value_at, _whole(window, value_at, stop - value_at))
+            if found.values.setdefault(tag, value).data != value.data:
+                raise ValueError(f"element ({group:04X},{element:04X}) is there twice, with different values")
         at = stop
     return end
 

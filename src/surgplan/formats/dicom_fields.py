@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from struct import calcsize, unpack
 
 from surgplan.formats.dicom_elements import DicomFile, Value, items
+from surgplan.formats.voxels import real
 
 KEYWORDS: dict[str, tuple[int, str]] = {
     "OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity": (0x00041200, "UL"),
@@ -77,6 +78,12 @@ KEYWORDS: dict[str, tuple[int, str]] = {
     "PerFrameFunctionalGroupsSequence": (0x52009230, "SQ"),
 }
 WANTED = frozenset(tag for tag, _ in KEYWORDS.values())
+DECISIVE = {
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames"),
+    *("SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation", "RescaleSlope", "RescaleIntercept"),
+}
+"""Numbers that decide where a voxel lies and what it means: one that cannot be read is not taken for an absent one."""
+COUNTS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 
 
@@ -109,7 +116,22 @@ class Fields:
         return next(iter(self.texts(keyword)), "")
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        """The values of a number element, () when one of them is not a finite number."""
+        """The values of a number element, () when one of them is not a finite number.
+
+        Raises
+        ------
+        ValueError
+            The element is `DECISIVE`, is not empty, and does not hold as many numbers as it should.
+        """
+        found = self._numbers(keyword)
+        if keyword in DECISIVE and len(found) != COUNTS.get(keyword, 1):
+            value = self.values.get(KEYWORDS[keyword][0])
+            if value is not None and value.data.strip(b" \0"):
+                # a damaged value may hold anything, also a name: it is not shown
+                raise ValueError(f"its {keyword} is not {COUNTS.get(keyword, 1)} finite numbers")
+        return found
+
+    def _numbers(self, keyword: str) -> tuple[float, ...]:
         tag, usual = KEYWORDS[keyword]
         value = self.values.get(tag)
         if value is None or not value.data:
@@ -118,13 +140,15 @@ class Fields:
         if vr in ("OW", "OB", "UN"):
             vr = usual
         code = BINARY.get(vr)
+        if (code is None) != (usual not in BINARY):
+            return ()  # text where numbers belong, or the other way round
         try:
             if code:
                 count = len(value.data) // calcsize(code)
                 order = "<" if self.found.little else ">"
                 numbers = unpack(f"{order}{count}{code}", value.data[: count * calcsize(code)])
             else:
-                numbers = tuple(float(part) for part in value.data.strip(b" \0").split(b"\\"))
+                numbers = tuple(real(part) for part in value.data.decode("latin-1").strip(" \0").split("\\"))
         except ValueError:
             return ()
         return tuple(map(float, numbers)) if all(map(math.isfinite, numbers)) else ()

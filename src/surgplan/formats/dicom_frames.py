@@ -27,13 +27,15 @@ def with_groups(header: SliceHeader, groups: Mapping[str, Fields]) -> SliceHeade
     position, orientation = plane.numbers("ImagePositionPatient"), turned.numbers("ImageOrientationPatient")
     spacing, slope = measures.numbers("PixelSpacing"), values.number("RescaleSlope")
     intercept = values.number("RescaleIntercept")
+    if slope == 0:
+        raise ValueError("its RescaleSlope is 0: every pixel would have the same value")
     return replace(
         header,
         position=(position[0], position[1], position[2]) if len(position) == 3 else header.position,
         orientation=orientation if len(orientation) == 6 else header.orientation,
         pixel_spacing=(spacing[0], spacing[1]) if len(spacing) == 2 else header.pixel_spacing,
         thickness=_first(measures.number("SliceThickness"), header.thickness),
-        slope=slope if slope else header.slope,
+        slope=header.slope if slope is None else slope,
         intercept=header.intercept if intercept is None else intercept,
         kernel="/".join(kernel.texts("ConvolutionKernel")) or header.kernel,
         echo_time=_first(echo.number("EchoTime"), echo.number("EffectiveEchoTime"), header.echo_time),

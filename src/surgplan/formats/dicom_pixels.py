@@ -100,6 +100,10 @@ def _check_lengths(slices: Sequence[SliceHeader]) -> None:
         present = max(min(size - each.pixels_at, each.pixels_length or 0), 0)
         if present < end:
             raise BadInput(each.path, f"holds {present} bytes of pixels, cut short", f"{end} bytes", AGAIN)
+        spare = (each.pixels_length or 0) - each.bytes_declared * each.frames
+        if spare >= max(each.bytes_declared // each.rows, 2):
+            found = f"holds {spare} bytes of pixels more than {each.columns} × {each.rows} take: its size is wrong"
+            raise BadInput(each.path, found, f"{each.bytes_declared * each.frames} bytes", AGAIN)
 
 
 def _check_kind(each: SliceHeader) -> None:

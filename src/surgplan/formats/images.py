@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from surgplan.errors import BadInput, blaming
 from surgplan.findings import Finding
 from surgplan.formats.atomic import Written, write_file
+from surgplan.formats.limits import check_regular
 from surgplan.formats.metaimage import read_metaimage
 from surgplan.formats.nifti import read_nifti
 from surgplan.formats.nrrd import read_nrrd, write_nrrd
-from surgplan.formats.voxels import StoredImage
+from surgplan.formats.voxels import StoredImage, header_of
 from surgplan.model.frames import RIGID_TOLERANCE
 from surgplan.model.volume import VOXEL_TYPES, Grid, Modality, Volume, right_handed
 
@@ -55,6 +56,8 @@ def read_stored(path: Path) -> StoredImage:
         No known ending, damaged, or cut short.
     """
     ending = image_suffix(path)
+    with header_of(path):
+        check_regular(path)
     if not ending:
         raise BadInput(path, "is no image file", f"one of {', '.join(READERS)}", "Convert it to one of these")
     return READERS[ending](path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from surgplan.errors import BadInput, OutOfResources
@@ -70,6 +71,39 @@ def check_memory(subject: object, needed: int) -> None:
     if needed > present:
         advice = "Crop the scan, or use a machine with more memory"
         raise OutOfResources(subject, f"needs {told_bytes(needed)} of memory", f"at most {told_bytes(present)}", advice)
+
+
+def check_regular(path: Path) -> None:
+    """Raise `BadInput` for what is no file at all: reading a pipe would wait for ever, a device never ends.
+
+    Raises
+    ------
+    BadInput
+        A pipe, socket or device.
+    OSError
+        It is not there, or cannot be looked at.
+    """
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise BadInput(path, "is a pipe, socket or device", "a file", "Name a file")
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """All bytes of a file that may be small.
+
+    Raises
+    ------
+    BadInput
+        A pipe, socket or device, or more than `most` bytes.
+    OSError
+        It cannot be read.
+    """
+    check_regular(path)
+    size = path.stat().st_size
+    if size > most:
+        raise BadInput(path, f"has {size} bytes", f"at most {most}", "Name the file that is meant")
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def told_bytes(count: int) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from surgplan.errors import BadInput, blaming
 from surgplan.formats.atomic import Written, write_text
+from surgplan.formats.limits import read_whole
 from surgplan.model.frames import LPS, LPS_FROM_RAS, RAS, Frame
 from surgplan.model.points import Landmark, PointSet
 
@@ -195,10 +196,7 @@ def read_markups(path: Path, frame: Frame | None = None) -> StoredPoints:
 def text_of(path: Path) -> str:
     """The text of a list of points; `BadInput` when it is none or too large."""
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise BadInput(path, f"has {size} bytes", f"at most {LARGEST_FILE}", "This is no list of points")
-        return path.read_text("utf-8-sig")
+        return read_whole(path, LARGEST_FILE).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise BadInput(path, "cannot be read as text", "a list of points", "Check the file") from None
 

@@ -15,6 +15,7 @@ from surgplan.findings import Finding, Level
 from surgplan.formats.atomic import Written, write_bytes
 from surgplan.formats.glb import glb_bytes
 from surgplan.formats.glb_read import glb_contents
+from surgplan.formats.limits import read_whole
 from surgplan.formats.mesh_parts import EXPORT_AGAIN, Contents
 from surgplan.formats.mesh_units import NOBODY, MeshFile, Told, placed
 from surgplan.formats.obj import obj_bytes, obj_contents
@@ -27,6 +28,8 @@ from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 
 THREEMF = ".3mf"
+LARGEST_FILE = 16 << 30
+"""Bytes: `MOST_TRIANGLES` as text."""
 READERS: dict[str, Callable[[Path, bytes], Contents]] = {
     ".stl": stl_contents,
     ".ply": ply_contents,
@@ -171,7 +174,7 @@ def read_meshes(path: Path, told: Told = NOBODY) -> MeshFile:
                 from surgplan.formats.threemf_read import threemf_contents
 
                 return placed(path, threemf_contents(path), told)
-            data = path.read_bytes()
+            data = read_whole(path, LARGEST_FILE)
             if not data:
                 raise BadInput(path, "is empty", "a mesh", EXPORT_AGAIN)
             return placed(path, READERS[kind](path, data), told)

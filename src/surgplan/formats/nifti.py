@@ -222,8 +222,10 @@ def _unplaced(path: Path) -> Finding:
 
 def _scaled(array: NDArray[Any], slope: float, inter: float) -> NDArray[Any]:
     """Stored values times slope plus intercept; whole numbers stay whole where nothing else comes out."""
-    whole = array.dtype.kind in "iu" and slope == int(slope) and inter == int(inter)
-    kind = np.dtype(np.int64 if array.dtype.itemsize > 2 else np.int32) if whole else np.dtype(np.float32)
+    kind: np.dtype[Any] = np.dtype(np.float32)
+    if array.dtype.kind in "iu" and slope.is_integer() and inter.is_integer():
+        reach = max(abs(int(array.min())), abs(int(array.max()))) * abs(int(slope)) + abs(int(inter))
+        kind = np.dtype(np.int32 if reach < 2**31 else np.int64 if reach < 2**63 else np.float32)
     scaled = array.astype(kind)
     scaled *= kind.type(slope)
     scaled += kind.type(inter)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.formats.limits import LONGEST_HEADER
-from surgplan.formats.voxels import Block, StoredImage, bytes_of, header_of, read_block
+from surgplan.formats.voxels import Block, StoredImage, bytes_of, header_of, read_block, real, whole
 from surgplan.model.frames import Array
 from surgplan.model.volume import Grid
 
@@ -46,6 +46,27 @@ SPACES = {
 """What the world axes are multiplied with to become LPS; a fourth axis, time, has names of its own."""
 MACHINE_SPACES = ("scanner-xyz", "3d-right-handed", "3d-left-handed")
 """Spaces that say how the axes turn, and nothing of how the patient lay."""
+FIELDS = {
+    *("content", "number", "type", "dimension", "space", "sizes", "spacings", "thicknesses", "centers", "centerings"),
+    *("labels", "units", "kinds", "min", "max", "endian", "encoding", "blocksize", "axismins", "axismaxs", "oldmin"),
+    *("oldmax", "lineskip", "byteskip", "sampleunits", "datafile"),
+    *(
+        "block size",
+        "axis mins",
+        "axis maxs",
+        "old min",
+        "old max",
+        "line skip",
+        "byte skip",
+        "sample units",
+        "data file",
+    ),
+    *("space dimension", "space units", "space origin", "space directions", "measurement frame"),
+}
+"""All that the format knows: another one is a misspelt or damaged one, and what it should say is missing."""
+KINDS = {"domain", "space", "none", "???"}
+LARGEST_SKIP = 1 << 30
+VECTOR = re.compile(r"none|\([^()]*\)")
 UNITS = {"mm": 1.0, "millimeter": 1.0, "um": 1e-3, "µm": 1e-3, "cm": 10.0, "m": 1000.0}
 CHUNK = 1 << 22
 
@@ -80,30 +101,36 @@ def read_nrrd(path: Path) -> StoredImage:
 
 def read_header(path: Path) -> Header:
     """The header's fields and pairs; `ValueError` when it is none."""
-    fields, keys = {}, {}
+    fields: dict[str, str] = {}
+    keys: dict[str, str] = {}
     with path.open("rb") as file:
         text = file.read(LONGEST_HEADER)
     if not text.startswith(b"NRRD000"):
         raise ValueError("it does not begin with NRRD000")
     blank = re.search(rb"\r?\n\r?\n", text)
     end = blank.end() if blank else len(text)
-    for line in text[:end].decode("utf-8", "replace").splitlines()[1:]:
+    for number, line in enumerate(text[:end].decode("utf-8", "replace").splitlines()[1:], 2):
         if line.startswith("#") or not line.strip():
             continue
         name, colon, value = line.partition(":")
         if value.startswith("="):
-            keys[name] = _unescaped(value[1:])
-        elif colon:
-            fields[name.strip().lower()] = value.strip()
+            _keep(keys, name, _unescaped(value[1:]))
+        elif colon and name.strip().lower() in FIELDS:
+            _keep(fields, name.strip().lower(), value.strip())
         else:
-            raise ValueError(f"a line without a colon: {line[:40]!r}")
+            raise ValueError(f"line {number} is neither a field nor a key/value pair")
     return Header(fields, keys, end)
+
+
+def _keep(known: dict[str, str], name: str, value: str) -> None:
+    if known.setdefault(name, value) != value:
+        raise ValueError(f"two lines say {name[:40]!r}, and not the same")
 
 
 def _block(path: Path, header: Header) -> Block:
     fields = header.fields
-    sizes = [int(size) for size in fields["sizes"].split()]
-    if len(sizes) != int(fields["dimension"]) or len(sizes) not in (3, 4) or min(sizes) < 1:
+    sizes = [whole(size) for size in fields["sizes"].split()]
+    if len(sizes) != whole(fields["dimension"]) or len(sizes) not in (3, 4) or min(sizes) < 1:
         raise ValueError(f"sizes {fields['sizes']} of dimension {fields['dimension']}, not of a scan's 3")
     name = DTYPE_OF.get(fields["type"].lower())
     if name is None:
@@ -113,9 +140,11 @@ def _block(path: Path, header: Header) -> Block:
     encoding = fields["encoding"].lower()
     if encoding not in ("raw", "gzip", "gz"):
         raise ValueError(f"encoding {encoding} is not supported; Save it again as raw or gzip")
-    if int(fields.get("line skip", fields.get("lineskip", 0))):
+    if whole(fields.get("line skip", fields.get("lineskip", "0"))):
         raise ValueError("line skip is not supported; Save it again as one .nrrd file")
-    skip = int(fields.get("byte skip", fields.get("byteskip", 0)))
+    skip = whole(fields.get("byte skip", fields.get("byteskip", "0")))
+    if skip > LARGEST_SKIP:
+        raise ValueError(f"its voxels begin after {skip} bytes; Save it again as one .nrrd file")
     beside = fields.get("data file", fields.get("datafile"))
     data, start = (path, header.end) if beside is None else (beside_of(path, beside), 0)
     if encoding != "raw":
@@ -152,14 +181,24 @@ def _affine(path: Path, header: Header) -> tuple[Array, tuple[Finding, ...]]:
             f"its space is {space}, which does not tell left from right; Save it in a space of the patient"
         )
     signs = SPACES.get(space[:3] if space in ("lpst", "rast", "last") else space)
+    if space and signs is None:
+        raise ValueError(f"the format knows no world space {space[:40]!r}")
     if signs is None:
-        findings = (_space_unknown(path, fields.get("space", "")),)
+        findings = (_space_unknown(path),)
         signs = (1, 1, 1)
+    _check_kinds(fields)
     vectors = [_spatial(each) for each in _vectors(fields.get("space directions", "")) if each and any(each[:3])]
     if not vectors:
-        steps = [float(step) for step in fields.get("spacings", "1 1 1").split()]
+        if "spacings" not in fields:
+            raise ValueError("it does not say how large its voxels are; Save it again with space directions")
+        steps = [real(step) for step in fields["spacings"].split()]
         vectors = [tuple(step if at == axis else 0.0 for at in range(3)) for axis, step in enumerate(steps)]
-    origin = (next(iter(_vectors(fields.get("space origin", ""))), None) or (0.0, 0.0, 0.0))[:3]
+    if "space origin" in fields:
+        (origin,) = _vectors(fields["space origin"])
+    else:
+        origin = (0.0, 0.0, 0.0)
+        findings = findings or (_origin_unknown(path),)
+    origin = (origin or ())[:3]
     if len(vectors) != 3 or len(origin) != 3 or any(len(vector) != 3 for vector in vectors):
         raise ValueError("the axes have no three directions in a space of three dimensions")
     affine = np.eye(4)
@@ -177,18 +216,29 @@ def _spatial(vector: tuple[float, ...]) -> tuple[float, ...]:
     return vector[:3]
 
 
+def _check_kinds(fields: Mapping[str, str]) -> None:
+    """Each axis of a scan leads through space; that one of four may be a list was checked before."""
+    kinds = fields.get("kinds", "").lower().split()
+    three = len(fields["sizes"].split()) == 3
+    if kinds and (len(kinds) != len(fields["sizes"].split()) or (three and not set(kinds) <= KINDS)):
+        raise ValueError(f"its axes are of the kinds {fields['kinds'][:60]!r}, not those of a scan")
+
+
 def _unit(fields: Mapping[str, str]) -> float:
-    names = set(re.findall(r'"([^"]*)"', fields.get("space units", ""))) - {""}
+    told = fields.get("space units", "")
+    names = set(re.findall(r'"([^"]*)"', told)) - {""}
+    if re.sub(r'"[^"]*"', "", told).strip():
+        raise ValueError(f"its space units are {told[:60]!r}, not quoted words")
     if len(names) > 1 or not names <= UNITS.keys():
         raise ValueError(f"space units {', '.join(sorted(names))} are not one known unit of length")
     return UNITS[names.pop()] if names else 1.0
 
 
-def _space_unknown(path: Path, named: str) -> Finding:
+def _space_unknown(path: Path) -> Finding:
     return Finding(
         "space",
         Level.WARN,
-        f"the file names the world space {named[:40]!r}" if named else "the file names no world space",
+        "the file names no world space",
         "left-posterior-superior, right-anterior-superior or left-anterior-superior",
         "Left and right are taken as in LPS: check the sides against the patient",
         "NRRD format, section 5",
@@ -196,9 +246,23 @@ def _space_unknown(path: Path, named: str) -> Finding:
     )
 
 
+def _origin_unknown(path: Path) -> Finding:
+    return Finding(
+        "origin",
+        Level.WARN,
+        "the file does not say where its first voxel lies; 0, 0, 0 is taken",
+        "a space origin",
+        "It lies at the same place as no other scan of the patient: do not navigate by it",
+        "NRRD format, section 5",
+        path.suffix,
+    )
+
+
 def _vectors(text: str) -> list[tuple[float, ...] | None]:
-    found = re.findall(r"none|\([^()]*\)", text)
-    return [None if one == "none" else tuple(float(part) for part in one[1:-1].split(",")) for one in found]
+    if VECTOR.sub("", text).strip():
+        raise ValueError(f"{text[:60]!r} are no vectors")
+    found = VECTOR.findall(text)
+    return [None if one == "none" else tuple(real(part) for part in one[1:-1].split(",")) for one in found]
 
 
 def _unescaped(text: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from surgplan.errors import BadInput
+from surgplan.formats.limits import check_regular
 from surgplan.formats.mesh_parts import EXPORT_AGAIN
 
 RELATIONSHIP = "http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"
@@ -36,6 +37,7 @@ def model_part(path: Path) -> bytes:
         No archive, too large when unpacked, not exactly one model, or a relationship that leads nowhere.
     """
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
             return _Package(path, archive).model()
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:

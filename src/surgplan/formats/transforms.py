@@ -23,6 +23,7 @@ import numpy as np
 
 from surgplan.errors import BadInput, blaming
 from surgplan.formats.atomic import Written, write_text
+from surgplan.formats.limits import read_whole
 from surgplan.model.frames import Array, Frame, Transform
 from surgplan.model.labels import file_stem
 
@@ -116,10 +117,7 @@ def read_tfm(path: Path, fixed: Frame | None = None, moving: Frame | None = None
 
 def _lines(path: Path) -> list[str]:
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise BadInput(path, f"has {size} bytes", f"at most {LARGEST_FILE}", "This is no affine transform")
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_whole(path, LARGEST_FILE).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         raise BadInput(path, "cannot be read as text", "an ITK transform file", AGAIN) from None
     if not lines or not lines[0].startswith("#Insight Transform File"):

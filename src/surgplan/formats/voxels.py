@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from surgplan.model.frames import Array
 CHUNK = 1 << 20
 ZLIB_OR_GZIP = 47
 """zlib's `wbits` for a stream of either kind."""
+REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf)", re.ASCII | re.IGNORECASE)
+WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,20 @@ class Block:
         for length in self.shape:
             count *= int(length)
         return count
+
+
+def real(text: str) -> float:
+    """A number of a text header, as C and every other reader takes it: Python alone also knows `1_0` and `１２`."""
+    if not REAL.fullmatch(text.strip()):
+        raise ValueError(f"{text[:40]!r} is no number")
+    return float(text)
+
+
+def whole(text: str) -> int:
+    """A whole number of a text header."""
+    if not WHOLE.fullmatch(text.strip()):
+        raise ValueError(f"{text[:40]!r} is no whole number")
+    return int(text)
 
 
 @contextmanager

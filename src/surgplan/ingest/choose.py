@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Finding, Level
-from surgplan.formats.dicom import DicomTree, SliceHeader
+from surgplan.formats.dicom import EMPTY, NOT_DICOM, DicomTree, SliceHeader
 from surgplan.ingest.geometry import FEWEST_SLICES
 from surgplan.ingest.series import Series
 from surgplan.ingest.strays import check_strays
@@ -56,8 +57,10 @@ def choose(
 def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
     """A broken file beside the slices may be one of them: an end slice would be missed by nobody else."""
     folders = {each.path.parent for each in series.slices}
+    names = {_pattern(each.path) for each in series.slices}
     for skipped in tree.skipped:
-        if skipped.broken and skipped.path.parent in folders:
+        lost = skipped.reason in (EMPTY, NOT_DICOM) and _pattern(skipped.path) in names
+        if (skipped.broken or lost) and skipped.path.parent in folders:
             advice = "Copy it again, or move it away if it does not belong to the series"
             raise BadInput(skipped.path, skipped.reason, "a whole slice", advice)
 
@@ -74,6 +77,11 @@ def _check_absent(tree: DicomTree, series: Series, refuse: bool) -> tuple[Findin
     told = f"{len(tree.absent)} files that the DICOMDIR names are missing, {len(own)} of them of this series"
     level = Level.WARN if own else Level.NOTE
     return (Finding("dicomdir", level, told, "none", "Copy the disc again", "DICOM PS3.10, 8"),)
+
+
+def _pattern(path: Path) -> str:
+    """What the names of a series' files have in common: `IM0001` and `IM0002` are both `IM#`."""
+    return re.sub(r"\d+", "#", path.name)
 
 
 def _mixed(best: Series, series: Sequence[Series]) -> BadInput | None:

@@ -40,7 +40,8 @@ def check_strays(
         There are such slices, and `refuse` is set.
     """
     few = [each for other in series if other is not best and len(other.slices) < FEWEST_SLICES for each in other.slices]
-    lost = [each for each, reason in left if reason in (NO_PLACE, NO_SIZE)]
+    # one that lies where the next slice would lie is missed, whatever it says to be
+    lost = [each for each, reason in left if reason in (NO_PLACE, NO_SIZE) or _continues(each, best.layout)]
     strays = [each for each in (*few, *lost) if _claims(each, best.first) or _continues(each, best.layout)]
     if not strays:
         return ()
