@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from surgplan.case.manifest import MANIFEST, read_manifest
 from surgplan.case.verify import verify_case
 from surgplan.errors import Missing
 from surgplan.findings import Finding, Level
+from surgplan.formats.mesh_units import NOBODY, Told
 from surgplan.model.surface import Surface
 from surgplan.surface.topology import Topology, topology
 
@@ -22,10 +24,12 @@ class Checked:
     surface: Surface
     topology: Topology
     findings: tuple[Finding, ...]
+    unit: str
+    frame: str
 
     def cells(self) -> tuple[str, ...]:
         """A row of the table."""
-        size = " × ".join(f"{length:.1f}" for length in _size(self.surface))
+        size = " × ".join(f"{length:.1f}" if length >= 10 else f"{length:.3g}" for length in _size(self.surface))
         told = self.topology
         return (
             self.name,
@@ -36,6 +40,8 @@ class Checked:
             "yes" if told.watertight else "NO",
             "yes" if told.edge_manifold and told.vertex_manifold else "NO",
             str(told.self_intersections),
+            self.unit,
+            self.frame,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,6 +51,8 @@ class Checked:
             "size_mm": _size(self.surface),
             "volume_mm3": self.surface.volume_mm3,
             "area_mm2": self.surface.area_mm2,
+            "unit": self.unit,
+            "frame": self.frame,
             "topology": asdict(self.topology),
         }
 
@@ -54,8 +62,10 @@ def _size(surface: Surface) -> list[float]:
     return lengths
 
 
-def check_target(path: Path) -> list[Checked]:
-    """Check a mesh file, or every model of a case folder together with its hashes and its own findings.
+def check_target(path: Path, told: Told = NOBODY) -> list[Checked]:
+    """Check every object of a mesh file, or every model of a case folder with its hashes and its own findings.
+
+    `told` is what the user states about unit and frame of a mesh file.
 
     Raises
     ------
@@ -66,21 +76,25 @@ def check_target(path: Path) -> list[Checked]:
     """
     if path.is_dir():
         return _check_case(path)
-    return _check_mesh(path, path.name)
+    return _check_mesh(path, path.name, told)
 
 
-def _check_mesh(path: Path, name: str) -> list[Checked]:
-    from surgplan.formats.meshes import read_mesh
-    from surgplan.formats.threemf import read_threemf
+def _check_mesh(path: Path, name: str, told: Told = NOBODY) -> list[Checked]:
+    """One row for each object; what concerns the whole file stands with the first."""
+    from surgplan.formats.meshes import read_meshes
 
-    if path.suffix.lower() == ".3mf":
-        plate, findings = read_threemf(path)
-        return [_judge(f"{name}:{each.label.name}", each, findings) for each in plate.objects]
-    surface, findings = read_mesh(path)
-    return [_judge(name, surface, findings)]
+    found = read_meshes(path, told)
+    marks = [
+        f"{word} ?" if kind in found.assumed else word for kind, word in (("unit", found.unit), ("frame", found.frame))
+    ]
+    rows: list[Checked] = []
+    for each in found.surfaces:
+        own = f"{name}:{each.label.name}" if len(found.surfaces) > 1 or path.suffix.lower() == ".3mf" else name
+        rows.append(_judge(own, each, () if rows else found.findings, marks))
+    return rows
 
 
-def _judge(name: str, surface: Surface, found: tuple[Finding, ...]) -> Checked:
+def _judge(name: str, surface: Surface, found: tuple[Finding, ...], marks: Sequence[str]) -> Checked:
     told = topology(surface.vertices, surface.triangles)
     findings = list(found)
     for check, wrong, measured in (
@@ -94,7 +108,7 @@ def _judge(name: str, surface: Surface, found: tuple[Finding, ...]) -> Checked:
         if wrong:
             advice = "Repair it: surgplan repair"
             findings.append(Finding(check, Level.REFUSE, measured, "none", advice, "3MF core 1.3, 4.1", name))
-    return Checked(name, surface, told, tuple(findings))
+    return Checked(name, surface, told, tuple(findings), *marks)
 
 
 def _check_case(folder: Path) -> list[Checked]:
@@ -108,5 +122,5 @@ def _check_case(folder: Path) -> list[Checked]:
     if checked:
         own = tuple(finding for _, finding in manifest.findings)
         first = checked[0]
-        checked[0] = Checked(first.name, first.surface, first.topology, (*changed, *own, *first.findings))
+        checked[0] = replace(first, findings=(*changed, *own, *first.findings))
     return checked

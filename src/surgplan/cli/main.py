@@ -24,6 +24,7 @@ COMMANDS = {
     "segment": "Label the structures of a volume.",
     "surface": "Extract a watertight surface for each label.",
     "repair": "Make a mesh watertight, changing as little as possible.",
+    "convert": "Write meshes in another format; unit and frame are never guessed.",
     "print": "Prepare surfaces for the printer: one coloured 3MF.",
     "navigate": "Landmarks, fiducials and transforms for a navigation system.",
     "register": "Bring two sets of points into one frame, and state the error at the target.",

@@ -69,6 +69,17 @@ def output_option(kind: str) -> Callable[[F], F]:
     return click.option("-o", "--output", "target", type=path, required=True, help=kind)
 
 
+def told_options(function: F) -> F:
+    """`--unit` and `--frame`: what the user states about meshes; "" where nothing."""
+    units, frames = ("um", "mm", "cm", "m", "in", "ft"), ("LPS", "RAS", "PRINT")
+    for name, choices in (("frame", frames), ("unit", units)):
+        told = f"{name.capitalize()} of the meshes, where the file does not state it, or states it wrongly."
+        function = click.option(
+            f"--{name}", type=click.Choice(choices), callback=lambda context, option, value: value or "", help=told
+        )(function)
+    return function
+
+
 def existing(path: Path) -> Path:
     """The path, or `Missing` (exit 5) when nothing is there."""
     if not path.exists():

@@ -20,6 +20,8 @@ from surgplan.model.surface import Surface
 
 UNITS_MM = {"um": 0.001, "mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4, "ft": 304.8}
 """What a file may be in: the name of a unit → its length in millimetres."""
+NAMES = {"um": "µm", "in": "inches", "ft": "feet", "m": "metres"}
+"""How people call the units whose short names they would misread."""
 SMALLEST_MM = 2.0
 """Largest extent below which nothing is a structure to print: the stapes, the smallest bone, is 3 mm long."""
 LARGEST_MM = 2500.0
@@ -46,10 +48,12 @@ NOBODY = Told()
 
 @dataclass(frozen=True)
 class MeshFile:
-    """The surfaces of a file in millimetres; `assumed` names what nobody stated: "unit", "frame"."""
+    """The surfaces of a file in millimetres, what the file was taken to be in, and what of that nobody stated."""
 
     surfaces: tuple[Surface, ...]
     findings: tuple[Finding, ...]
+    unit: str
+    frame: str
     assumed: tuple[str, ...] = ()
 
 
@@ -68,7 +72,8 @@ def placed(path: Path, contents: Contents, told: Told = NOBODY) -> MeshFile:
     frame, frame_findings, frame_assumed = _frame(path, contents, told)
     surfaces = tuple(_surface(part, contents.welded, UNITS_MM[unit], frame) for part in parts)
     assumed = [name for name, is_so in (("unit", unit_assumed), ("frame", frame_assumed)) if is_so]
-    return MeshFile(surfaces, (*contents.findings, *unit_findings, *frame_findings), tuple(assumed))
+    findings = (*contents.findings, *unit_findings, *frame_findings)
+    return MeshFile(surfaces, findings, unit, frame.name, tuple(assumed))
 
 
 def _extent(path: Path, parts: list[Part]) -> float:
@@ -112,7 +117,9 @@ def _unit(path: Path, contents: Contents, told: Told, extent: float) -> tuple[st
 def _evidence(extent: float, unit: str) -> str:
     """The size that the unit gives, and the units that would give the size of what labs usually print."""
     others = {name: extent * length for name, length in UNITS_MM.items() if name != unit}
-    usual = [f"{size:.3g} mm if in {name}" for name, size in others.items() if PART_MM[0] <= size <= PART_MM[1]]
+    usual = [
+        f"{size:.3g} mm in {NAMES.get(name, name)}" for name, size in others.items() if PART_MM[0] <= size <= PART_MM[1]
+    ]
     told = f"largest extent {extent * UNITS_MM[unit]:.3g} mm"
     return f"{told}; it would be {', '.join(usual)}" if usual else told
 

@@ -52,8 +52,6 @@ WRITABLE = (*ONE_WRITERS, *MANY_WRITERS, THREEMF)
 
 SAME_MM = 1e-3
 """Vertices that are read back differ by less than this: float32 keeps 0.03 µm at 500 mm, and loses it beyond 16 m."""
-SAME_VOLUME = 1e-4
-"""Volumes that are read back differ by less than this part of the surface's area times a millimetre."""
 
 DAMAGED = (IndexError, KeyError, TypeError, UnicodeDecodeError, OverflowError, AttributeError, RecursionError)
 """What Python raises where a damaged file has nothing, or something else, in a place where a reader expects it."""
@@ -102,33 +100,34 @@ def write_meshes(path: Path, surfaces: Sequence[Surface], assumed: tuple[str, ..
 
 
 def _written(path: Path, surfaces: Sequence[Surface], kind: str, data: bytes) -> Written:
-    return write_bytes(path, data, lambda written: _compare(written, kind, surfaces))
+    return write_bytes(
+        path, data, lambda written: compare(path, READERS[kind](written, written.read_bytes()), surfaces)
+    )
 
 
-def _compare(path: Path, kind: str, surfaces: Sequence[Surface]) -> None:
-    """Read a written mesh back: frame, unit, number of triangles, places and signed volume must be those meant.
+def compare(path: Path, found: Contents, surfaces: Sequence[Surface]) -> None:
+    """What was read back from a file must be what was meant: frame, unit, triangles, places and signed volume.
 
     Corners are not welded for that: it takes longer than all the rest, and changes nothing of this.
+
+    Raises
+    ------
+    BadInput
+        It is not; nothing stays under the file's name.
     """
-    found = READERS[kind](path, path.read_bytes())
-    same = found.stated.unit == "mm" and found.stated.frame == surfaces[0].frame.name
-    same = same and [len(part.triangles) for part in found.parts] == [len(each.triangles) for each in surfaces]
-    for part, meant in zip(found.parts, surfaces, strict=False) if same else ():
-        corners, there = part.vertices[part.triangles], meant.corners
-        if not len(corners):
+    counts = [len(part.triangles) for part in found.parts], [len(each.triangles) for each in surfaces]
+    if (found.stated.unit, found.stated.frame) != ("mm", surfaces[0].frame.name) or counts[0] != counts[1]:
+        raise BadInput(path, "reading back gives another mesh", advice="Report this as a bug")
+    for part, meant in zip(found.parts, surfaces, strict=True):
+        if not len(meant.triangles):
             continue
+        corners, there = part.vertices[part.triangles], meant.corners
         far = float(np.abs(corners - there).max())
         middle = there.mean(axis=(0, 1))
         error = abs(_volume(corners - middle) - _volume(there - middle))
-        if far > SAME_MM or error > SAME_VOLUME * meant.area_mm2:
-            raise BadInput(
-                path,
-                f"cannot hold it in float32: a corner moves by {far:.3g} mm",
-                f"{SAME_MM} mm",
-                "Move the mesh nearer to the origin",
-            )
-    if not same:
-        raise BadInput(path, "reading back gives another mesh", advice="Report this as a bug")
+        if far > SAME_MM or error > SAME_MM * meant.area_mm2:
+            advice = "Move the mesh nearer to the origin"
+            raise BadInput(path, f"moves a corner by {far:.3g} mm", f"at most {SAME_MM} mm", advice)
 
 
 def _volume(corners: Array) -> float:
@@ -138,12 +137,18 @@ def _volume(corners: Array) -> float:
 
 def read_mesh(path: Path, told: Told = NOBODY) -> tuple[Surface, tuple[Finding, ...]]:
     """The one surface of a mesh file, in millimetres; several objects are joined, and told. See `read_meshes`."""
+    surface, findings, _ = read_one(path, told)
+    return surface, findings
+
+
+def read_one(path: Path, told: Told = NOBODY) -> tuple[Surface, tuple[Finding, ...], tuple[str, ...]]:
+    """As `read_mesh`, with what had to be assumed, for whoever writes the surface again."""
     found = read_meshes(path, told)
     if len(found.surfaces) == 1:
-        return found.surfaces[0], found.findings
+        return found.surfaces[0], found.findings, found.assumed
     measured = f"{len(found.surfaces)} objects taken as one"
     note = Finding("objects", Level.WARN, measured, advice="surgplan convert keeps them apart", subject=path.name)
-    return merged(found.surfaces), (*found.findings, note)
+    return merged(found.surfaces), (*found.findings, note), found.assumed
 
 
 def merged(surfaces: Sequence[Surface]) -> Surface:

@@ -51,7 +51,8 @@ def obj_bytes(surfaces: Sequence[Surface], assumed: tuple[str, ...] = ()) -> byt
     lines = [f"# {header_words(surfaces[0].frame, assumed)}"]
     first = 1
     for surface in surfaces:
-        lines += [f"# {OURS}.{word} {text}" for word, text in label_words(surface.label).items()]
+        told = label_words(surface.label) | {"triangles": str(len(surface.triangles))}
+        lines += [f"# {OURS}.{word} {text}" for word, text in told.items()]
         lines.append(f"o {surface.label.name}")
         points = surface.vertices.astype(np.float32)
         lines.append(("v %.9g %.9g %.9g\n" * len(points) % tuple(points.ravel().tolist())).rstrip("\n"))
@@ -82,7 +83,12 @@ def obj_contents(path: Path, data: bytes) -> Contents:
     owner = np.repeat(np.array(read.owners, np.int64), np.maximum(counts - 2, 0))
     stated = stated_in(" ".join(read.comments))
     if read.labels:
-        own = (_part(label, vertices, triangles[owner == n]) for n, label in read.ours().items())
+        exact = vertices.astype(np.float32).astype(np.float64)  # nine digits are one number of float32
+        own = [_part(label, exact, triangles[owner == n]) for n, label in read.ours().items()]
+        for part, told in zip(own, read.labels, strict=True):
+            if str(len(part.triangles)) != told.get("triangles"):
+                found = f"holds {len(part.triangles)} triangles of `{part.label.name}`: cut short"
+                raise BadInput(path, found, str(told.get("triangles")), EXPORT_AGAIN)
         return Contents(tuple(own), stated, findings, welded=True)
     bodies, notes = _connected(path, triangles, owner, len(vertices))
     color, color_notes = one_color(path, np.rint(np.array(read.colors) * 255)) if read.colors else (None, ())

@@ -47,10 +47,10 @@ RELATIONSHIPS = (
 )
 
 
-def write_threemf(path: Path, plate: Plate) -> Written:
+def write_threemf(path: Path, plate: Plate, reread: bool = False) -> Written:
     """Write the plate as 3MF: names, colours, millimetres, no random identifiers, fixed time stamps.
 
-    What was written is unpacked again and compared byte by byte, by hash.
+    What was written is unpacked again and compared byte by byte, by hash; with `reread` also as a mesh.
     """
     meant = hashlib.sha256()
 
@@ -79,6 +79,11 @@ def write_threemf(path: Path, plate: Plate) -> Written:
                         found.update(chunk)
         if found.digest() != meant.digest():
             raise BadInput(path, "reading back gives another model", advice="Check the disk")
+        if reread:
+            from surgplan.formats.meshes import compare
+            from surgplan.formats.threemf_read import threemf_contents
+
+            compare(path, threemf_contents(written), plate.objects)
 
     return write_file(path, fill, check)
 

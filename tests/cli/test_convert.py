@@ -1,0 +1,113 @@
+"""`surgplan convert` and `surgplan check` from outside: what is told, refused, kept and lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from surgplan.cli.main import run
+from surgplan.formats.meshes import read_meshes, write_mesh, write_meshes
+from surgplan.formats.threemf import read_threemf
+from surgplan.model.labels import Label
+from tests.formats.mesh_shapes import ball, by_trimesh, wedge
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    path = tmp_path / "two.glb"
+    write_meshes(path, (ball(Label(1, "bone", (1, 2, 3))), wedge(Label(2, "Tumour", (250, 0, 9), "left"))))  # type: ignore[arg-type]
+    return path
+
+
+def test_several_files_become_one_coloured_3mf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_mesh(tmp_path / "a.ply", ball(Label(1, "bone", (1, 2, 3))))
+    write_mesh(tmp_path / "b.ply", wedge(Label(1, "Tumour", (250, 0, 9), "left")))  # type: ignore[arg-type]
+    target = tmp_path / "c.3mf"
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.ply"), "-o", str(target)]) == 0
+    assert capsys.readouterr().out.strip() == str(target)
+    plate, findings = read_threemf(target)
+    assert not findings
+    assert [(each.label.name, each.label.color, each.label.side) for each in plate.objects] == [
+        ("bone", (1, 2, 3), ""),
+        ("Tumour", (250, 0, 9), "left"),
+    ]
+    assert plate.bounds[0] == pytest.approx([0, 0, 0], abs=1e-3)
+    lib3mf = pytest.importorskip("lib3mf")
+    model = lib3mf.get_wrapper().CreateModel()
+    reader = model.QueryReader("3mf")
+    reader.SetStrictModeActive(True)
+    reader.ReadFromFile(str(target))
+    assert reader.GetWarningCount() == 0
+    assert list(model.GetOutbox().MaxCoordinate) == pytest.approx(plate.bounds[1], abs=1e-3)
+
+
+def test_names_that_collide_are_told_apart(tmp_path: Path) -> None:
+    write_mesh(tmp_path / "a.ply", ball())
+    write_mesh(tmp_path / "b.ply", ball())
+    assert run(["convert", str(tmp_path / "a.ply"), str(tmp_path / "b.ply"), "-o", str(tmp_path / "c.obj"), "-q"]) == 0
+    assert [each.label.name for each in read_meshes(tmp_path / "c.obj").surfaces] == ["ball", "ball-2"]
+
+
+def test_two_objects_do_not_become_one_stl_unless_asked(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = two.with_suffix(".stl")
+    assert run(["convert", str(two), "-o", str(target)]) == 2
+    assert "--join" in capsys.readouterr().err
+    assert not target.exists()
+    assert run(["convert", str(two), "-o", str(target), "--join", "-v"]) == 0
+    told = capsys.readouterr().err
+    assert "no place for: names, colours" in told
+    assert by_trimesh(target).volume == pytest.approx(ball().volume_mm3 + 1000, rel=1e-4)
+
+
+def test_a_unit_in_doubt_is_refused_until_it_is_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, target = tmp_path / "x.obj", tmp_path / "x.3mf"
+    trimesh.creation.box((0.2, 0.1, 0.15)).export(source)
+    assert run(["convert", str(source), "-o", str(target)]) == 3
+    told = capsys.readouterr().err
+    assert "200 mm in metres" in told
+    assert "--unit" in told
+    assert not target.exists()
+    assert run(["convert", str(source), "-o", str(target), "--unit", "m", "--frame", "RAS"]) == 0
+    found = read_meshes(target)
+    assert found.surfaces[0].volume_mm3 == pytest.approx(3_000_000, rel=1e-5)
+    assert not found.assumed
+
+
+def test_what_was_assumed_is_told_by_the_new_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trimesh.creation.box((40, 30, 20)).export(tmp_path / "x.stl")
+    for name in ("x.3mf", "x.glb", "x.ply"):
+        assert run(["convert", str(tmp_path / "x.stl"), "-o", str(tmp_path / name)]) == 0
+        assert set(read_meshes(tmp_path / name).assumed) == {"unit", "frame"}
+    capsys.readouterr()
+    assert run(["check", str(tmp_path / "x.ply"), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["checked"]
+    assert (row["unit"], row["frame"]) == ("mm ?", "LPS ?")
+    assert row["size_mm"] == pytest.approx([40, 30, 20])
+
+
+def test_nothing_is_overwritten_unless_asked(two: Path) -> None:
+    assert run(["convert", str(two), "-o", str(two)]) == 6
+    assert run(["convert", str(two), "-o", str(two), "--overwrite", "-q"]) == 0
+    assert len(read_meshes(two).surfaces) == 2
+
+
+def test_a_check_fails_with_4_and_names_the_object(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(two)]) == 0
+    hole = ball().with_mesh(ball().vertices, ball().triangles[1:])
+    write_meshes(two, (wedge(), hole))
+    capsys.readouterr()
+    assert run(["check", str(two), "--json"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert [row["topology"]["watertight"] for row in told["checked"]] == [True, False]
+    assert {finding["subject"] for finding in told["findings"]} == {"two.glb:ball"}
+
+
+def test_print_keeps_the_objects_of_a_file_apart(two: Path, tmp_path: Path) -> None:
+    assert run(["print", str(two), "-o", str(tmp_path / "p.3mf"), "-q"]) == 0
+    plate, _ = read_threemf(tmp_path / "p.3mf")
+    assert [each.label.name for each in plate.objects] == ["bone", "Tumour"]
+    assert np.isclose(plate.scale, 1)
