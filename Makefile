@@ -47,8 +47,9 @@ test-all: check ## also the slow tests
 fuzz: setup-test ## read mutated files: COUNT, SEED and KINDS say how many, which and of what
 	@$(PY) -m tests.fuzz --count $(COUNT) --seed $(SEED) $(if $(KINDS),--kinds $(KINDS))
 
-faults: setup-test ## bad input, full disks, killed processes
-	@$(PY) -m pytest -n $(JOBS) tests/faults -m "slow or not slow"
+faults: setup-test ## bad input, full disks, killed processes; writes docs/reliability.md (FAULTS="--kills 50" for less)
+	@$(PY) -m pytest -n $(JOBS) tests/faults
+	@$(PY) -m tests.faults $(FAULTS)
 
 bench: setup-test ## measure against other tools; writes docs/benchmarks.md
 	@$(PY) -m tests.benchmarks

@@ -7,9 +7,9 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    from surgplan.cli.main import run
+    from surgplan.cli.main import flushed, run
 
-    sys.exit(run())
+    sys.exit(flushed(run()))
 
 
 if __name__ == "__main__":

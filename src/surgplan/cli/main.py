@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from surgplan import __version__
-from surgplan.cli.output import show_error
+from surgplan.cli.output import say_last, show_error
 from surgplan.errors import Missing, OutOfResources, SurgplanError
 
 COMMANDS = {
@@ -118,11 +118,26 @@ def ending(work: Callable[[], object], as_json: bool) -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\rinterrupted: what was finished before stays; run the same command again to go on", err=True)
+        say_last("\rinterrupted: what was finished before stays; run the same command again to go on")
         return INTERRUPTED
     except Exception as error:
         return _unforeseen(error, as_json)
     return 0
+
+
+def flushed(code: int) -> int:
+    """The exit code, once all that was told is out; a result that could not be told is none: 7 then.
+
+    Python would try again when it ends, fail again, and end with a code of its own: so there must be nothing left.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if error.errno != errno.EPIPE and stream is sys.stdout:
+                code = code or OutOfResources.exit_code
+    return code
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,8 +108,14 @@ def show_error(error: SurgplanError, as_json: bool) -> int:
     """The error's one message on stderr, or as a document on stdout with `--json`; returns its exit code."""
     if as_json and not isinstance(error, AfterResult):
         click.echo(document({"error": error.as_dict()}))
-    click.echo(f"{style('error:', 'red', bold=True)} {error.message}", err=True)
+    say_last(f"{style('error:', 'red', bold=True)} {error.message}")
     return error.exit_code
+
+
+def say_last(line: str) -> None:
+    """The last line on stderr. Where stderr cannot be written either (a log on the full disk), the exit code tells."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def table(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> list[str]:
