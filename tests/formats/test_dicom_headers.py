@@ -13,6 +13,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.valuerep import PersonName
 
 from surgplan.formats.dicom import DicomTree, Skipped, SliceHeader, find_slices, read_headers
 from surgplan.formats.dicom_elements import read_elements
@@ -217,7 +218,7 @@ def _agrees(path: Path) -> bool:
                 continue  # nonsense that pydicom refuses to name
             if vr == "SQ" or value is None or value == "":
                 continue
-            many = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+            many = [value] if isinstance(value, str | PersonName) or not hasattr(value, "__iter__") else list(value)
             if vr in BINARY or vr in ("DS", "IS"):
                 if not any(isinstance(one, str) and not one.isnumeric() for one in many):
                     assert list(fields.numbers(keyword)) == [float(one) for one in many], (path, keyword)

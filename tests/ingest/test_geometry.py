@@ -33,7 +33,9 @@ def scan(folder: Path, along: np.ndarray, turn: np.ndarray | None = None, travel
     for number, place in enumerate(along):
         position = START + place * travel
         points = position + i[..., None] * PIXEL_MM[0] * turn[:, 0] + j[..., None] * PIXEL_MM[1] * turn[:, 1]
-        data = slice_of(np.rint(smooth(points)).astype(np.int16), position, SOPInstanceUID=f"1.2.{number + 1}")
+        pixels = np.rint(smooth(points)).astype(np.int16)
+        pixels[0, 0] = number  # so that none is a copy of another
+        data = slice_of(pixels, position, SOPInstanceUID=f"1.2.{number + 1}")
         data.ImageOrientationPatient = [round(float(value), 10) for value in turn.T.ravel()]
         write(folder / f"{(number * 7) % 97:03d}.dcm", data)
     return folder
@@ -112,6 +114,35 @@ def test_slices_all_at_one_place_are_no_volume(tmp_path: Path) -> None:
     scan(tmp_path, np.zeros(6))
     with pytest.raises(BadInput, match="all 6 slices of its series lie at the same place"):
         load(tmp_path)
+
+
+def test_a_slice_much_nearer_than_the_others_comes_from_another_acquisition(tmp_path: Path) -> None:
+    scan(tmp_path, np.r_[np.arange(10) * 2.5, 23.0 + np.arange(10) * 2.5])
+    with pytest.raises(BadInput, match=r"lies 0\.50 mm from slice 10 \(.*\), expected a step of 2\.50 mm"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("digits", "refused"), [(6, False), (4, False), (2, True)])
+def test_directions_with_few_digits_are_told_or_refused(tmp_path: Path, digits: int, refused: bool) -> None:
+    """Truth: how far the corner of a slice lies from where its exact directions place it."""
+    axes, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))
+    array = np.zeros((4, 512, 512), np.int16) + np.arange(4, dtype=np.int16)[:, None, None]
+    array[:, 0] = 9
+    turn = [round(float(value), digits) for value in axes[:, :2].T.ravel()]
+    for number, plane in enumerate(array):
+        position = number * 2.0 * np.cross(axes[:, 0], axes[:, 1])
+        write(tmp_path / f"{number}", slice_of(plane, position, ImageOrientationPatient=turn))
+    if refused:
+        with pytest.raises(BadInput, match="directions"):
+            load(tmp_path)
+        return
+    found = load(tmp_path)
+    told = [finding for finding in found.findings if finding.check == "slice-directions"]
+    corner = found.volume.grid.lps_from_ijk.apply([511, 511, 0])
+    meant = 511 * (np.array(turn[:3]) * 0.7 + np.array(turn[3:]) * 0.8)
+    off = float(np.linalg.norm(corner - meant))
+    assert bool(told) == (off > 0.01)
+    assert not told or off <= float(told[0].measured.split("up to ")[1].split(" mm")[0]) + 0.001
 
 
 def test_positions_rounded_to_a_tenth_are_taken_for_even(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from surgplan.findings import Level
 from surgplan.ingest.listing import HEADINGS
 from surgplan.ingest.stage import IngestParams
 from tests.formats.slices import slice_of, write, write_series
+from tests.formats.test_dicom_headers import enhanced
 
 RNG = np.random.default_rng(0)
 
@@ -130,6 +131,56 @@ def test_copies_of_the_same_instance_are_left_out(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     np.testing.assert_array_equal(loaded.volume.array, array)
     assert "5 files hold slices once more" in next(f.measured for f in loaded.findings if f.check == "copies")
+
+
+def test_slices_that_were_sent_again_under_new_uids_are_copies_when_their_pixels_are_the_same(tmp_path: Path) -> None:
+    array = planes()
+    write_series(tmp_path, array, np.arange(24) * 2.0)
+    for number in (0, 7, 23):
+        write(tmp_path / f"again{number}.dcm", slice_of(array[number], (-20, -30, 2.0 * number)))
+    loaded = load(tmp_path)
+    np.testing.assert_array_equal(loaded.volume.array, array)
+    assert "3 files hold slices once more" in next(f.measured for f in loaded.findings if f.check == "copies")
+    write(tmp_path / "other.dcm", slice_of(array[7] + 1, (-20, -30, 14.0)))
+    with pytest.raises(BadInput, match=r"lies 0\.00 mm from slice 8"):
+        load(tmp_path)
+
+
+def test_one_instance_with_two_contents_is_no_copy(tmp_path: Path) -> None:
+    array = planes()
+    write_series(tmp_path, array, np.arange(24) * 2.0)
+    victim = sorted(tmp_path.iterdir())[3]
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "twin.dcm").write_bytes(data)
+    with pytest.raises(BadInput, match=r"lies 0\.00 mm from slice"):
+        load(tmp_path)
+
+
+def test_a_multi_frame_file_that_is_there_twice_is_read_once(tmp_path: Path) -> None:
+    data = enhanced(8)
+    for name in ("a", "b"):
+        write(tmp_path / name, data)
+    assert load(tmp_path).volume.grid.size == (4, 3, 8)
+
+
+def test_scans_of_two_patients_are_never_chosen_from(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", planes(), np.arange(24) * 2.0)
+    write_series(tmp_path / "b", planes(4), np.arange(4) * 2.0, SeriesInstanceUID="1.2.4", PatientID="OTHER-ID")
+    with pytest.raises(BadInput, match="holds scans of 2 patients") as caught:
+        load(tmp_path)
+    assert "OTHER-ID" not in caught.value.message
+    assert load(tmp_path, series="2").volume.grid.size[2] == 4
+
+
+def test_a_slice_of_another_patient_within_a_series_is_not_taken_in(tmp_path: Path) -> None:
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    write(tmp_path / "stray.dcm", slice_of(planes(1)[0], (-20, -30, 48.0), PatientID="OTHER-ID"))
+    with pytest.raises(BadInput, match="holds scans of 2 patients"):
+        load(tmp_path)
+    found = load(tmp_path, series="1")
+    assert found.volume.grid.size[2] == 24
+    assert "in patient" in next(finding.measured for finding in found.findings if finding.check == "strays")
 
 
 def test_slices_of_mixed_orientation_are_refused(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ MOST_TOLD = 12
 def image_rows(images: Sequence[Path], before: int, source: OpenSource, params: IngestParams) -> Iterator[Row]:
     """A row for each image file, numbered after the `before` DICOM series; every one is read whole."""
     for number, path in enumerate(images, before + 1):
-        name = source.named(path).name
+        name = path.relative_to(source.root).as_posix() if path != source.root else path.name
         try:
             volume, _ = read_image(path, params.frame)
         except SurgplanError as error:

@@ -12,13 +12,14 @@ from surgplan.case.opened import OpenSource, opened
 from surgplan.errors import SurgplanError, blaming
 from surgplan.findings import Finding
 from surgplan.formats.dicom import DicomTree, SliceHeader, find_slices
+from surgplan.formats.dicom_copies import without_copies
 from surgplan.formats.dicom_pixels import AIR_HU, read_slices
 from surgplan.formats.images import is_image_file, read_image
 from surgplan.ingest.choose import choose, counted
 from surgplan.ingest.correct import place
 from surgplan.ingest.gate import check_slices
 from surgplan.ingest.listing import Listing, Row, rows
-from surgplan.ingest.series import Rules, Series, group
+from surgplan.ingest.series import Rules, Series, group, why_no_slice
 from surgplan.ingest.stage import IngestParams, check_volume
 from surgplan.model.volume import Modality, Volume
 
@@ -83,6 +84,7 @@ class Survey:
 def _surveyed(source: OpenSource, params: IngestParams) -> Survey:
     images = tuple(path for path in source.files if is_image_file(path))
     tree = find_slices((path for path in source.files if not is_image_file(path)), source.absent)
+    tree = without_copies(tree, lambda each: not why_no_slice(each))
     series, left = group(tree.slices, Rules(params.orthogonal, params.fill_gaps))
     return Survey(source, images, tree, series, left)
 
@@ -100,6 +102,7 @@ def list_series(path: Path, params: IngestParams) -> Listing:
         found = [*rows(survey.series), *image_rows(survey.images, len(survey.series), source, params)]
         number, why = _foretold(survey, found, params)
         reasons = [reason for _, reason in survey.left] + [each.reason for each in survey.tree.skipped]
+        reasons += ["a slice once more"] * len(survey.tree.copies)
         return Listing(tuple(found), number, why, counted(reasons))
 
 

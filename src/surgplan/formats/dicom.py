@@ -1,11 +1,14 @@
 """DICOM slices: what the headers of image files say, one `SliceHeader` for each image or frame.
 
 Values are taken as DICOM PS3.3 defines them: Image Plane (C.7.6.2), Image Pixel (C.7.6.3), CT Image (C.8.2.1), and for
-enhanced multi-frame images the functional groups (C.7.6.16). Nothing that identifies a patient is read.
+enhanced multi-frame images the functional groups (C.7.6.16). Nothing that identifies a patient is kept: the patient's
+ID is read to tell patients apart, and becomes a number that means nothing outside of this process.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +27,7 @@ EITHER = ("1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203")
 SCAN_CLASSES = ("1.2.840.10008.5.1.4.1.1.2.", "1.2.840.10008.5.1.4.1.1.4.")
 """CT and MR images, also enhanced ones (PS3.4 B.5), with a dot behind."""
 MOST_FRAMES = 20_000
+SALT = os.urandom(16)
 DICOM_NAMES = (".dcm", ".dicom", ".ima")
 EMPTY, NOT_DICOM = "is empty", "is not DICOM"
 
@@ -42,6 +46,7 @@ class SliceHeader:
     path: Path
     frame: int = 0
     frames: int
+    patient: int
     study_uid: str
     series_uid: str
     sop_class: str
@@ -109,11 +114,15 @@ class Skipped:
 
 @dataclass(frozen=True)
 class DicomTree:
-    """All images and frames found, in the order of their files, all other files, and what a DICOMDIR names in vain."""
+    """All images and frames found, in the order of their files, and all other files.
+
+    `absent` is what a DICOMDIR names in vain; `copies` are slices that are there once more.
+    """
 
     slices: tuple[SliceHeader, ...]
     skipped: tuple[Skipped, ...]
     absent: tuple[Listed, ...] = ()
+    copies: tuple[SliceHeader, ...] = ()
 
 
 def find_slices(files: Iterable[Path], absent: tuple[Listed, ...] = ()) -> DicomTree:
@@ -176,6 +185,11 @@ def _imageless(path: Path, fields: Fields) -> Skipped:
     return Skipped(path, f"holds no image ({fields.text('Modality') or 'no modality'})")
 
 
+def _pseudonym(patient: str) -> int:
+    """A number for a patient, another one in each process; 0 when the file names none."""
+    return int.from_bytes(hashlib.sha256(SALT + patient.encode("utf-8", "replace")).digest()[:8]) if patient else 0
+
+
 def _irreversible(path: Path, found: DicomFile) -> bool:
     """Whether a JPEG 2000 stream says that its wavelet loses something (ISO 15444-1, A.6.1, marker COD)."""
     if found.syntax not in EITHER or found.pixels is None:
@@ -196,6 +210,7 @@ def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceH
     header = SliceHeader(
         path=path,
         frames=frames,
+        patient=_pseudonym(fields.text("PatientID") or fields.text("PatientName")),
         study_uid=fields.text("StudyInstanceUID"),
         series_uid=fields.text("SeriesInstanceUID"),
         sop_class=fields.text("SOPClassUID"),

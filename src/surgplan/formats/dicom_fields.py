@@ -25,6 +25,8 @@ KEYWORDS: dict[str, tuple[int, str]] = {
     "Manufacturer": (0x00080070, "LO"),
     "SeriesDescription": (0x0008103E, "LO"),
     "ManufacturerModelName": (0x00081090, "LO"),
+    "PatientName": (0x00100010, "PN"),
+    "PatientID": (0x00100020, "LO"),
     "SliceThickness": (0x00180050, "DS"),
     "KVP": (0x00180060, "DS"),
     "EchoTime": (0x00180081, "DS"),

@@ -45,13 +45,23 @@ def choose(
     elif not series:
         raise _no_series(tree, left, source)
     else:
+        _refuse_several_patients(series, source)
         best = _best(series, source)
     _refuse_broken_neighbours(tree, best)
     if best.trouble is not None:
         raise _mixed(best, series) or best.trouble
     told = check_strays(best, series, left, refuse=wanted is None)
     told += _check_absent(tree, best, refuse=wanted is None)
-    return best, (*_explained(best, series, left, tree, wanted), *_copies(best), *told)
+    return best, (*_explained(best, series, left, tree, wanted), *_copies(tree, best), *told)
+
+
+def _refuse_several_patients(series: Sequence[Series], source: Path) -> None:
+    """Which patient is meant is never guessed."""
+    patients = {each.first.patient for each in series}
+    if len(patients) > 1:
+        told = "; ".join(each.told() for each in series[:MOST_TOLD])
+        advice = "Name the folder of one patient, or pass --series NUMBER"
+        raise BadInput(source, f"holds scans of {len(patients)} patients ({told})", "one", advice)
 
 
 def _refuse_broken_neighbours(tree: DicomTree, series: Series) -> None:
@@ -147,10 +157,11 @@ def _explained(
     return tuple(findings)
 
 
-def _copies(best: Series) -> tuple[Finding, ...]:
-    if not best.copies:
+def _copies(tree: DicomTree, best: Series) -> tuple[Finding, ...]:
+    own = {each.path for each in tree.copies if each.series_uid == best.first.series_uid}
+    if not own:
         return ()
-    told = f"{len(best.copies)} files hold slices once more, with the same instance UID and place; left out"
+    told = f"{len(own)} files hold slices once more, at the same place and with the same pixels or UID; left out"
     return (Finding("copies", Level.NOTE, told, source="DICOM PS3.3 C.12.1"),)
 
 

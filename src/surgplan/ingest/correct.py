@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
-from surgplan.ingest.geometry import EVEN_MM, EXPORT_AGAIN, GAP, Layout
+from surgplan.ingest.geometry import EVEN_MM, EXPORT_AGAIN, GAP, LARGEST_TURN_MM, Layout
 from surgplan.model.frames import Array
 from surgplan.model.volume import Grid
 
@@ -50,6 +50,9 @@ def check_layout(layout: Layout, orthogonal: bool) -> None:
         Tilted, bent or uneven beyond what is corrected.
     """
     path = layout.slices[0].path
+    if layout.turn_mm > LARGEST_TURN_MM:
+        found = f"its directions place a pixel up to {layout.turn_mm:.2f} mm from where right angles do"
+        raise BadInput(path, found, f"at most {LARGEST_TURN_MM:.2f} mm", EXPORT_AGAIN)
     if layout.bend_mm > LARGEST_BEND_MM:
         found = f"a slice of its series lies {layout.bend_mm:.2f} mm beside the line of the others"
         raise BadInput(path, found, f"at most {LARGEST_BEND_MM:.2f} mm", EXPORT_AGAIN)
@@ -72,8 +75,8 @@ def place(layout: Layout, array: NDArray[Any], outside: float) -> Placed:
     """
     tilted, uneven = layout.drift_mm > EVEN_MM, layout.unevenness_mm > EVEN_MM
     if not tilted and not uneven:
-        return Placed(layout.grid(), array, _rounding(layout))
-    findings: list[Finding] = []
+        return Placed(layout.grid(), array, (*_turned(layout), *_rounding(layout)))
+    findings: list[Finding] = [*_turned(layout)]
     corrections: list[dict[str, Any]] = []
     if tilted:
         findings.append(_told_tilt(layout))
@@ -84,6 +87,13 @@ def place(layout: Layout, array: NDArray[Any], outside: float) -> Placed:
         corrections.append(_record(layout, "uneven steps", "linear between slices"))
         return Placed(*_evened(layout, array), tuple(findings), tuple(corrections))
     return Placed(layout.grid(), array, tuple(findings), tuple(corrections))
+
+
+def _turned(layout: Layout) -> tuple[Finding, ...]:
+    if layout.turn_mm <= EXACT_MM:
+        return ()
+    told = f"directions are rounded: pixels may lie up to {layout.turn_mm:.3f} mm from where the headers say"
+    return (Finding("slice-directions", Level.NOTE, told, f"{EXACT_MM} mm", source=SOURCE),)
 
 
 def _rounding(layout: Layout) -> tuple[Finding, ...]:

@@ -22,8 +22,10 @@ EVEN_MM = 0.05
 """How far a slice may lie from its place in an even stack: positions in headers are often rounded to 0.1 mm."""
 ENDS_MM = 0.001
 """An even stack has its first and last slice where they say they are."""
-GAP = 1.5
-"""A step longer than this many usual ones is a gap."""
+GAP, OVERLAP = 1.5, 0.5
+"""A step longer, or shorter, than this many usual ones is a gap, or two acquisitions that overlap."""
+LARGEST_TURN_MM = 0.5
+"""Directions with three digits are this far off at the end of a slice; what is further off is no rounding."""
 WIDEST_FILL_MM = 10.0
 """A wider gap holds anatomy that nobody can guess."""
 EXPORT_AGAIN = "Re-export the series from the scanner or the archive"
@@ -35,7 +37,8 @@ class Layout:
 
     `size` counts pixels along i and j, `pixel_mm` is their distance. The columns of `axes`, (3, 3), are the unit
     vectors along which i, j and k grow, LPS; the third, the normal, is the cross product of the others (DICOM PS3.3
-    C.7.6.2.1.1), so they are right-handed. `positions`, (n, 3), are the centres of the first pixels, LPS mm.
+    C.7.6.2.1.1), so they are right-handed. `positions`, (n, 3), are the centres of the first pixels, LPS mm. `turn_mm`
+    is how far `axes` place a pixel from where a slice's own directions do, at most.
     """
 
     slices: tuple[SliceHeader, ...]
@@ -43,6 +46,7 @@ class Layout:
     pixel_mm: tuple[float, float]
     axes: Array
     positions: Array
+    turn_mm: float = 0.0
 
     @cached_property
     def along(self) -> Array:
@@ -116,7 +120,7 @@ def lay_out(slices: Sequence[SliceHeader], fill_gaps: bool = False) -> Layout:
     Raises
     ------
     BadInput
-        Too few slices, two at one place, a gap, or directions that are not at right angles.
+        Too few slices, two at one place or too near to each other, a gap, or directions that are not at right angles.
     """
     first = slices[0]
     if len(slices) < FEWEST_SLICES:
@@ -130,8 +134,11 @@ def lay_out(slices: Sequence[SliceHeader], fill_gaps: bool = False) -> Layout:
     ordered = tuple(slices[number] for number in order)
     # PixelSpacing tells the distance of rows first: that is the step along j
     along_j, along_i = first.pixel_spacing or (0.0, 0.0)
-    layout = Layout(ordered, (first.columns, first.rows), (along_i, along_j), axes, positions[order])
-    _refuse_same_place(layout)
+    turned = np.array([each.orientation for each in slices], dtype=np.float64).reshape(-1, 2, 3) - axes[:, :2].T
+    extents = (first.columns * along_i, first.rows * along_j)
+    turn = float(np.linalg.norm(np.einsum("nac,a->nc", turned, extents), axis=1).max())
+    layout = Layout(ordered, (first.columns, first.rows), (along_i, along_j), axes, positions[order], turn)
+    _refuse_overlap(layout)
     _refuse_gap(layout, fill_gaps)
     return layout
 
@@ -151,12 +158,13 @@ def directions(first: SliceHeader) -> tuple[Array, Array]:
     return row, column / np.linalg.norm(column)
 
 
-def _refuse_same_place(layout: Layout) -> None:
+def _refuse_overlap(layout: Layout) -> None:
+    """Slices at one place, or much nearer to each other than those around: copies, or acquisitions that overlap."""
     steps = layout.steps
-    double = np.flatnonzero(steps < SAME_PLACE_MM)
+    double = np.flatnonzero((steps < SAME_PLACE_MM) | (steps < OVERLAP * layout.usual_steps))
     if not len(double):
         return
-    if len(double) == len(steps):
+    if steps.max() < SAME_PLACE_MM:
         found = f"all {len(layout.slices)} slices of its series lie at the same place"
         raise BadInput(layout.slices[0].path, found, "slices side by side", "Name a series that covers a volume")
     place = int(double[0])

@@ -146,5 +146,3 @@ def _remarks(each: Series) -> Iterator[str]:
         yield "compressed with loss"
     if not each.is_original:
         yield "derived from another series"
-    if each.copies:
-        yield f"{len(each.copies)} copies of slices, left out"

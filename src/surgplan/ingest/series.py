@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from surgplan.errors import BadInput
 from surgplan.formats.dicom import SliceHeader
@@ -42,16 +41,12 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Slices that belong together, how they lie, or what is wrong with them.
-
-    `number` counts the series of one source from 1; `copies` are files that hold a slice once more.
-    """
+    """Slices that belong together, how they lie, or what is wrong with them; counted from 1 in each source."""
 
     number: int
     slices: tuple[SliceHeader, ...]
     layout: Layout | None
     trouble: BadInput | None
-    copies: tuple[Path, ...] = ()
 
     @property
     def first(self) -> SliceHeader:
@@ -80,12 +75,11 @@ def group(
     """The series among the slices, in the order of their DICOM numbers, and what belongs to none, with the reason."""
     judged = [(each, why_no_slice(each)) for each in slices]
     left = [(each, reason) for each, reason in judged if reason]
-    parts: list[tuple[list[SliceHeader], tuple[Path, ...]]] = []
+    parts: list[list[SliceHeader]] = []
     for alike in _alike([each for each, reason in judged if not reason]):
-        single, copies = _without_copies(alike)
-        parts += [(part, copies) for part in _split(single, rules)]
-    parts.sort(key=lambda part: _order(part[0][0]))
-    made = (_assessed(number, part, copies, rules) for number, (part, copies) in enumerate(parts, 1))
+        parts += _split(alike, rules)
+    parts.sort(key=lambda part: _order(part[0]))
+    made = (_assessed(number, part, rules) for number, part in enumerate(parts, 1))
     return tuple(made), tuple(left)
 
 
@@ -113,7 +107,7 @@ def _alike(slices: Sequence[SliceHeader]) -> list[list[SliceHeader]]:
     widths: list[tuple[float, ...]] = []
     for each in slices:
         kind = (
-            *(each.series_uid, each.frame_of_reference, each.modality, each.rows, each.columns),
+            *(each.patient, each.series_uid, each.frame_of_reference, each.modality, each.rows, each.columns),
             _cluster(each.orientation or (), turns, SAME_DIRECTION),
             _cluster(each.pixel_spacing or (), widths, SAME_SPACING_MM),
             *(each.image_type[:3], each.kernel, each.echo_time, each.temporal, each.diffusion),
@@ -131,19 +125,6 @@ def _cluster(values: tuple[float, ...], known: list[tuple[float, ...]], toleranc
     return len(known) - 1
 
 
-def _without_copies(slices: list[SliceHeader]) -> tuple[list[SliceHeader], tuple[Path, ...]]:
-    """The slices without those that say to be the very same image at the very same place."""
-    seen: dict[tuple[object, ...], SliceHeader] = {}
-    copies = []
-    for each in slices:
-        key = (each.sop_instance, each.frame, each.position)
-        if each.sop_instance and key in seen and seen[key].path != each.path:
-            copies.append(each.path)
-        else:
-            seen[(*key, len(seen)) if key in seen else key] = each
-    return list(seen.values()), tuple(dict.fromkeys(copies))
-
-
 def _split(slices: list[SliceHeader], rules: Rules) -> list[list[SliceHeader]]:
     """One part when the slices make one volume; else the parts by the first property that makes each of them one."""
     if _sound(slices, rules):
@@ -158,14 +139,14 @@ def _split(slices: list[SliceHeader], rules: Rules) -> list[list[SliceHeader]]:
 
 
 def _sound(slices: Sequence[SliceHeader], rules: Rules) -> bool:
-    return len(slices) >= FEWEST_SLICES and _assessed(0, slices, (), rules).trouble is None
+    return len(slices) >= FEWEST_SLICES and _assessed(0, slices, rules).trouble is None
 
 
-def _assessed(number: int, slices: Sequence[SliceHeader], copies: tuple[Path, ...], rules: Rules) -> Series:
+def _assessed(number: int, slices: Sequence[SliceHeader], rules: Rules) -> Series:
     layout = None
     try:
         layout = lay_out(slices, rules.fill_gaps)
         check_layout(layout, rules.orthogonal)
     except BadInput as trouble:
-        return Series(number, tuple(slices), layout, trouble, copies)
-    return Series(number, layout.slices, layout, None, copies)
+        return Series(number, tuple(slices), layout, trouble)
+    return Series(number, layout.slices, layout, None)

@@ -15,6 +15,7 @@ from surgplan.ingest.series import NO_PLACE, NO_SIZE, SAME_DIRECTION, Series
 NEAR = 1.5
 """A slice within this many steps of a stack's end, in its line, continues it."""
 DIFFERENCES = {
+    "patient": "patient",
     "series_uid": "series UID",
     "image_type": "image type",
     "modality": "modality",
