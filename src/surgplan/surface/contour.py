@@ -40,7 +40,7 @@ def contour(volume: Volume | None, labels: LabelMap, label: Label) -> Surface:
     else:
         field = intensity_field(_crop(volume.array, start, size, volume.array.min()), mask, label.level)
     _cap(field, start, labels.grid)
-    return _isosurface(field, labels.grid.cropped(start, size), label)
+    return isosurface(field, labels.grid.cropped(start, size), label)
 
 
 def _cap(field: Field, start: NDArray[np.int64], grid: Grid) -> None:
@@ -99,11 +99,15 @@ def intensity_field(intensity: NDArray[np.generic], mask: NDArray[np.bool_], lev
     return field
 
 
-def _isosurface(field: Field, grid: Grid, label: Label) -> Surface:
+def isosurface(field: Field, grid: Grid, label: Label) -> Surface:
+    """Where a field on the grid, (k, j, i), is zero, facing away from what is positive; empty when it is nowhere."""
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
 
+    from surgplan.surface.vtk_mesh import in_threads
+
+    in_threads()
     image = vtkImageData()
     image.SetDimensions(*grid.size)
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(field).ravel()))
@@ -114,6 +118,8 @@ def _isosurface(field: Field, grid: Grid, label: Label) -> Surface:
     edges.ComputeScalarsOff()
     edges.Update()
     mesh = edges.GetOutput()
+    if not mesh.GetNumberOfCells():
+        return Surface(label, np.empty((0, 3)), np.empty((0, 3), np.int32))
     points = vtk_to_numpy(mesh.GetPoints().GetData()).astype(np.float64)
     triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int32)
     surface = Surface(label, grid.lps_from_ijk.apply(points), triangles)

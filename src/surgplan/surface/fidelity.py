@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from surgplan.model.frames import Array
 from surgplan.model.labels import LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
+from surgplan.surface.ruler import Ruler
 
 SAMPLES = 20_000
 """Points at which a distance between surfaces is measured, each way."""
@@ -62,11 +62,11 @@ class Contour:
     def __init__(self, surface: Surface) -> None:
         self.surface = surface
         self.samples = surface_samples(surface, SAMPLES)
-        self._ruler = _ruler(surface)
+        self._ruler = Ruler(surface.vertices, surface.triangles)
 
     def distance_of(self, points: Array) -> Array:
         """(n,) distance, mm, of each point to the contour."""
-        return _measured(self._ruler, points)
+        return self._ruler(points)
 
     def farthest(self, surface: Surface) -> float:
         """The largest distance, mm, found from the surface to the contour and back."""
@@ -91,27 +91,7 @@ def surface_samples(surface: Surface, count: int) -> Array:
 
 def distance_to(points: Array, surface: Surface) -> Array:
     """(n,) distance, mm, of each point to the nearest point of the surface."""
-    return _measured(_ruler(surface), points)
-
-
-def _ruler(surface: Surface) -> Any:
-    from vtkmodules.vtkFiltersCore import vtkImplicitPolyDataDistance
-
-    from surgplan.surface.vtk_mesh import to_polydata
-
-    measure = vtkImplicitPolyDataDistance()
-    measure.SetInput(to_polydata(surface.vertices, surface.triangles, precise=True))
-    return measure
-
-
-def _measured(ruler: Any, points: Array) -> Array:
-    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-    from vtkmodules.vtkCommonCore import vtkDoubleArray
-
-    found = vtkDoubleArray()
-    ruler.FunctionValue(numpy_to_vtk(np.ascontiguousarray(points), deep=True), found)
-    distances: Array = np.abs(vtk_to_numpy(found))
-    return distances
+    return Ruler(surface.vertices, surface.triangles)(points)
 
 
 def summary(distances: Array, points: Array) -> Distances:

@@ -9,9 +9,10 @@ from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
+from surgplan.surface.clean import compact
 from surgplan.surface.fidelity import Contour
-from surgplan.surface.intersections import self_intersections
-from surgplan.surface.repair import RepairParams, compact, repair, what_is_wrong
+from surgplan.surface.intersections import intersections_after, self_intersections
+from surgplan.surface.repair import RepairParams, repair, what_is_wrong
 from surgplan.surface.simplify import simplify
 from surgplan.surface.smooth import smooth
 from surgplan.surface.solid import NotManifold
@@ -77,7 +78,7 @@ def finished(
     told = topology(surface.vertices, surface.triangles, crossing)
     if not told.ok:
         try:
-            surface, more = _mended(surface)
+            surface, more = _mended(surface, crossing)
         except BadInput as error:
             findings.append(Finding("repair", Level.REFUSE, error.message, subject=surface.label.name))
         else:
@@ -86,9 +87,9 @@ def finished(
     return surface, told, tuple(findings)
 
 
-def _mended(surface: Surface) -> tuple[Surface, tuple[Finding, ...]]:
-    before = topology(surface.vertices, surface.triangles)
-    result = repair(surface, RepairParams())
+def _mended(surface: Surface, crossing: Ints | None = None) -> tuple[Surface, tuple[Finding, ...]]:
+    before = topology(surface.vertices, surface.triangles, crossing)
+    result = repair(surface, RepairParams(), crossing)
     reason = what_is_wrong(before) or "an edge was shared"
     note = Finding("repair", Level.NOTE, f"needed because {reason}", subject=surface.label.name)
     return snapped(result.surface), (note, *result.findings)
@@ -118,15 +119,17 @@ def untangled(
         near = _near(vertices, triangles, pairs)
         used = np.unique(triangles[near])
         home = _before(start[used], smoothed, contour)
-        vertices = _relaxed(vertices, start, triangles, near, home, reach * most_mm)
-        pairs = self_intersections(vertices, triangles)
+        relaxed = _relaxed(vertices, start, triangles, near, home, reach * most_mm)
+        moved = (relaxed != vertices).any(axis=1)
+        vertices = relaxed
+        pairs = intersections_after(vertices, triangles, pairs, moved[triangles].any(axis=1))
         if not len(pairs):
             break
-    moved = np.linalg.norm(vertices - start, axis=1)
+    steps = np.linalg.norm(vertices - start, axis=1)
     measured = (
-        f"{first} crossing pairs of triangles relaxed, {len(pairs)} left; {int((moved > 0).sum())} vertices moved"
+        f"{first} crossing pairs of triangles relaxed, {len(pairs)} left; {int((steps > 0).sum())} vertices moved"
     )
-    measured += f" by {moved.max():.3f} mm at the most"
+    measured += f" by {steps.max():.3f} mm at the most"
     note = Finding("untangle", Level.NOTE, measured, f"{most_mm:g} mm", source="the recipe", subject=surface.label.name)
     return surface.with_mesh(vertices, triangles), pairs, (note,)
 

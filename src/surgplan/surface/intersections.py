@@ -22,6 +22,9 @@ Bools = NDArray[np.bool_]
 BATCH = 200_000
 """Pairs tested at once in the narrow phase: bounds the memory."""
 
+MOST_CELLS = 200
+"""So many cells along each axis of the coarse grid at the most."""
+
 SPLIT_LEVEL = 6
 """Level of the tree at which the walk is divided among threads."""
 
@@ -54,6 +57,49 @@ def self_intersections(vertices: Array, triangles: Ints) -> Ints:
     found.append(np.column_stack([first, second])[shared == 3])
     pairs = np.sort(np.concatenate(found), axis=1)
     return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], dtype=np.int32)
+
+
+def intersections_after(vertices: Array, triangles: Ints, before: Ints, changed: Bools) -> Ints:
+    """The same as `self_intersections`, when only the `changed` triangles, (m,), lie elsewhere than `before` was found.
+
+    Only they and what lies near them are looked at.
+    """
+    if not changed.any():
+        return before
+    some = np.asarray(changed | _near(vertices[triangles], changed))
+    number = np.flatnonzero(some).astype(np.int32)
+    found = number[self_intersections(vertices, triangles[some])]
+    apart = before[~some[before].all(axis=1)]
+    pairs = np.concatenate([found, apart])
+    return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], dtype=np.int32)
+
+
+def _near(corners: Array, chosen: Bools) -> Bools:
+    """(m,) at least the triangles whose boxes overlap that of a chosen one, and few more: those in the same cells.
+
+    The cells of a coarse grid are as large as the largest chosen triangle, at least.
+    """
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    start, end = low[chosen].min(axis=0), high[chosen].max(axis=0)
+    around = np.flatnonzero(((low <= end) & (high >= start)).all(axis=1))
+    edge = max(float((high - low)[chosen].max()), float((end - start).max()) / MOST_CELLS, 1e-30)
+    taken = np.zeros((np.floor((end - start) / edge).astype(int) + 1), dtype=bool)
+    for corner in range(8):  # no chosen box is larger than a cell, so its corners lie in all the cells that it touches
+        take = np.array([corner & 1, corner >> 1 & 1, corner >> 2], dtype=bool)
+        taken[tuple(_cells(np.where(take, high, low)[chosen], start, edge, taken.shape).T)] = True
+    near = np.zeros(len(corners), dtype=bool)
+    first, last = (_cells(ends[around], start, edge, taken.shape) for ends in (low, high))
+    small = (last - first).max(axis=1) <= 1
+    near[around[~small]] = True
+    for corner in range(8):
+        take = np.array([corner & 1, corner >> 1 & 1, corner >> 2], dtype=bool)
+        cell = np.where(take, last[small], first[small])
+        near[around[small]] |= taken[tuple(cell.T)]
+    return near
+
+
+def _cells(points: Array, start: Array, edge: float, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.clip(np.floor((points - start) / edge), 0, np.array(shape) - 1).astype(np.int64)
 
 
 def calm_vertices(vertices: Array, triangles: Ints) -> Bools:

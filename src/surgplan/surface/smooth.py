@@ -28,8 +28,9 @@ def _windowed_sinc(surface: Surface, iterations: int, pass_band: float) -> Array
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
 
-    from surgplan.surface.vtk_mesh import to_polydata
+    from surgplan.surface.vtk_mesh import in_threads, to_polydata
 
+    in_threads()
     # centred: the filter works in float32, which resolves small numbers best
     middle = surface.vertices.mean(axis=0)
     low_pass = vtkWindowedSincPolyDataFilter()

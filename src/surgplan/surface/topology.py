@@ -68,7 +68,7 @@ def topology(vertices: Array, triangles: Ints, crossing: Ints | None = None) -> 
         bodies=count,
         watertight=edges.watertight,
         edge_manifold=edges.manifold,
-        vertex_manifold=fans(triangles, len(vertices)) == len(used),
+        vertex_manifold=bool(fans(triangles, len(vertices)).max() <= 1),
         outward=edges.consistent and _faces_outward(vertices, triangles, body),
         degenerate=int(degenerate(vertices, triangles).sum()),
         self_intersections=len(crossing),
@@ -112,8 +112,8 @@ def bodies(vertices: Array, triangles: Ints) -> Ints:
     return rank[number]
 
 
-def fans(triangles: Ints, vertices: int) -> int:
-    """Number of fans of triangles round vertices: as many as used vertices when the mesh is vertex-manifold."""
+def fans(triangles: Ints, vertices: int) -> Ints:
+    """(n,) number of fans of triangles round each vertex: 1 at every used vertex when the mesh is vertex-manifold."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -132,7 +132,23 @@ def fans(triangles: Ints, vertices: int) -> int:
     start = np.concatenate([low_corner[one], high_corner[one]])
     end = np.concatenate([low_corner[two], high_corner[two]])
     graph = coo_matrix((np.ones(len(start), np.int8), (start, end)), shape=(corners.size, corners.size))
-    return int(connected_components(graph, directed=False)[0])
+    count, fan = connected_components(graph, directed=False)
+    vertex_of = np.empty(count, dtype=np.int64)
+    vertex_of[fan] = triangles.ravel()
+    return np.bincount(vertex_of, minlength=vertices).astype(np.int32)
+
+
+def faulty(triangles: Ints, vertices: int, crossing: Ints) -> NDArray[np.bool_]:
+    """(m,) triangles at an edge or vertex where sheets meet, at odds with a neighbour, or crossing; not open ones."""
+    start = triangles.astype(np.int64).ravel()
+    end = np.roll(triangles, -1, axis=1).astype(np.int64).ravel()
+    key = np.minimum(start, end) * vertices + np.maximum(start, end)
+    _, edge, uses = np.unique(key, return_inverse=True, return_counts=True)
+    forward = np.bincount(edge, start < end)
+    bad = ((uses > 2) | ((uses == 2) & (forward != 1)))[edge].reshape(-1, 3).any(axis=1)
+    bad |= (fans(triangles, vertices) > 1)[triangles].any(axis=1)
+    bad[crossing.ravel()] = True
+    return np.asarray(bad)
 
 
 def degenerate(vertices: Array, triangles: Ints) -> NDArray[np.bool_]:

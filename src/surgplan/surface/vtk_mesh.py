@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
+
+
+@cache
+def in_threads() -> None:
+    """Let VTK's filters use every core that this process may use; their results do not depend on the number."""
+    from vtkmodules.vtkCommonCore import vtkSMPTools
+
+    vtkSMPTools.SetBackend("STDThread")
+    vtkSMPTools.Initialize(len(os.sched_getaffinity(0)))
 
 
 def to_polydata(vertices: Array, triangles: NDArray[np.int32], precise: bool = False) -> Any:

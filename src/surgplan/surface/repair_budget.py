@@ -1,0 +1,95 @@
+"""How much a repair changed: distance both ways, volume, area, bodies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from surgplan.model.surface import Surface
+from surgplan.surface.fidelity import distance_to, surface_samples
+from surgplan.surface.ruler import Ruler
+from surgplan.surface.topology import bodies, is_closed
+
+SAMPLES = 10_000
+"""Points at which the distance is measured, each way."""
+
+PER_BODY = 20
+"""Vertices of each body that are looked up in the result."""
+
+LOST = 0.05
+"""A body is lost when all that is looked up of it lies farther from the result than this share of its own size."""
+
+Place = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a repair changed.
+
+    `added_mm` and `lost_mm` are the largest distances from the result to what was given and back, with their places
+    (frame of the mesh). Volume is compared where the given mesh was closed; else `volume_percent` is None.
+    """
+
+    added_mm: float
+    added_at: Place
+    lost_mm: float
+    lost_at: Place
+    volume_percent: float | None
+    area_percent: float
+    bodies_lost: int
+
+    def beyond(self, distance_mm: float, volume_percent: float, area_percent: float) -> str:
+        """In words, what goes beyond the limits; empty when nothing does."""
+        found = []
+        for way, most, place in (("added", self.added_mm, self.added_at), ("lost", self.lost_mm, self.lost_at)):
+            if most > distance_mm:
+                where = ", ".join(f"{value:.1f}" for value in place)
+                found.append(f"would have {way} a part {most:.2f} mm away at ({where}), beyond {distance_mm:g} mm")
+        if self.volume_percent is not None and abs(self.volume_percent) > volume_percent:
+            found.append(f"would change the volume by {self.volume_percent:+.1f} %, beyond {volume_percent:g} %")
+        if abs(self.area_percent) > area_percent:
+            found.append(f"would change the area by {self.area_percent:+.1f} %, beyond {area_percent:g} %")
+        if self.bodies_lost:
+            found.append(f"would lose {self.bodies_lost} bodies")
+        return " and ".join(found)
+
+    def __str__(self) -> str:
+        volume = "" if self.volume_percent is None else f", volume {self.volume_percent:+.3f} %"
+        most, place = max((self.added_mm, self.added_at), (self.lost_mm, self.lost_at))
+        where = f" at ({', '.join(f'{value:.1f}' for value in place)})" if most > 1e-4 else ""
+        return f"at most {most:.4f} mm{where}{volume}, area {self.area_percent:+.3f} %"
+
+
+def measured_change(before: Surface, after: Surface) -> Change:
+    """Compare a mesh with what it was made from."""
+    ruler = Ruler(after.vertices, after.triangles)
+    there, back = surface_samples(after, SAMPLES), surface_samples(before, SAMPLES)
+    added, lost = distance_to(there, before), ruler(back)
+    volume = None
+    if before.volume_mm3 > 0 and is_closed(before.triangles, len(before.vertices)):
+        volume = 100 * (after.volume_mm3 / before.volume_mm3 - 1)
+    return Change(
+        added_mm=float(added.max()),
+        added_at=tuple(there[added.argmax()].tolist()),
+        lost_mm=float(lost.max()),
+        lost_at=tuple(back[lost.argmax()].tolist()),
+        volume_percent=volume,
+        area_percent=100 * (after.area_mm2 / before.area_mm2 - 1),
+        bodies_lost=_lost(before, ruler),
+    )
+
+
+def _lost(before: Surface, ruler: Ruler) -> int:
+    """Bodies of which nothing is left."""
+    body = bodies(before.vertices, before.triangles)
+    order = np.argsort(body, kind="stable")
+    starts = np.searchsorted(body[order], np.arange(int(body.max()) + 2))
+    lost = 0
+    for first, end in pairwise(starts.tolist()):
+        corners = before.vertices[before.triangles[order[first:end]]].reshape(-1, 3)
+        size = float(np.linalg.norm(np.ptp(corners, axis=0)))
+        some = corners[:: max(1, len(corners) // PER_BODY)]
+        lost += bool(ruler(some).min() > LOST * size)
+    return lost
