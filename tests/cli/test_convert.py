@@ -106,6 +106,19 @@ def test_a_check_fails_with_4_and_names_the_object(two: Path, capsys: pytest.Cap
     assert {finding["subject"] for finding in told["findings"]} == {"two.glb:ball"}
 
 
+def test_thin_walls_are_told_with_their_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plate = trimesh.creation.box((40, 30, 0.7))
+    write_mesh(tmp_path / "x.stl", wedge().with_mesh(plate.vertices, plate.faces))
+    assert run(["check", str(tmp_path / "x.stl"), "--json", "--printer", "generic-fdm"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["checked"][0]["wall"]["thin_mm"] == pytest.approx(0.7, abs=1e-3)
+    (finding,) = told["findings"]
+    assert (finding["check"], finding["level"], finding["limit"]) == ("wall", "warn", "0.9 mm")
+    assert "thinnest 0.70 mm at" in finding["measured"]
+    assert run(["check", str(tmp_path / "x.stl"), "--printer", "mjf", "-q"]) == 0
+    assert run(["check", str(tmp_path / "x.stl"), "--printer", "mjff"]) == 2
+
+
 def test_print_keeps_the_objects_of_a_file_apart(two: Path, tmp_path: Path) -> None:
     assert run(["print", str(two), "-o", str(tmp_path / "p.3mf"), "-q"]) == 0
     plate, _ = read_threemf(tmp_path / "p.3mf")

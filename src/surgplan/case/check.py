@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from surgplan.errors import Missing
 from surgplan.findings import Finding, Level
 from surgplan.formats.mesh_units import NOBODY, Told
 from surgplan.model.surface import Surface
+from surgplan.printing.printers import Printer
+from surgplan.printing.thickness import Walls, walls
 from surgplan.surface.topology import Topology, topology
 
 
@@ -24,8 +26,10 @@ class Checked:
     surface: Surface
     topology: Topology
     findings: tuple[Finding, ...]
-    unit: str
-    frame: str
+    unit: str = "mm"
+    frame: str = "LPS"
+    walls: Walls | None = None
+    """None for what is no solid."""
 
     def cells(self) -> tuple[str, ...]:
         """A row of the table."""
@@ -36,6 +40,7 @@ class Checked:
             f"{told.triangles:,}",
             str(told.bodies),
             size,
+            "—" if self.walls is None or self.walls.thin_mm is None else f"{self.walls.thin_mm:.2f}",
             f"{self.surface.volume_mm3 / 1000:.3f}",
             "yes" if told.watertight else "NO",
             "yes" if told.edge_manifold and told.vertex_manifold else "NO",
@@ -54,7 +59,17 @@ class Checked:
             "unit": self.unit,
             "frame": self.frame,
             "topology": asdict(self.topology),
+            "wall": _told_walls(self.walls),
         }
+
+
+def _told_walls(walls: Walls | None) -> dict[str, Any] | None:
+    """Thickness for `--json`: what a hundredth of the walls stays below, half of them, and the thinnest place."""
+    if walls is None or walls.thin_mm is None:
+        return None
+    _, place = walls.below(math.inf)
+    thinnest = {"mm": float(walls.measured.min()), "place": [] if place is None else place.tolist()}
+    return {"thin_mm": walls.thin_mm, "median_mm": walls.median_mm, "thinnest": thinnest, "samples": len(walls.points)}
 
 
 def _size(surface: Surface) -> list[float]:
@@ -62,10 +77,10 @@ def _size(surface: Surface) -> list[float]:
     return lengths
 
 
-def check_target(path: Path, told: Told = NOBODY) -> list[Checked]:
+def check_target(path: Path, told: Told = NOBODY, printer: Printer | None = None) -> list[Checked]:
     """Check every object of a mesh file, or every model of a case folder with its hashes and its own findings.
 
-    `told` is what the user states about unit and frame of a mesh file.
+    `told` is what the user states about unit and frame of a mesh file; walls are compared with the printer's smallest.
 
     Raises
     ------
@@ -75,50 +90,78 @@ def check_target(path: Path, told: Told = NOBODY) -> list[Checked]:
         A file that cannot be read.
     """
     if path.is_dir():
-        return _check_case(path)
-    return _check_mesh(path, path.name, told)
+        return _check_case(path, printer)
+    return _check_mesh(path, path.name, told, printer)
 
 
-def _check_mesh(path: Path, name: str, told: Told = NOBODY) -> list[Checked]:
+def _check_mesh(path: Path, name: str, told: Told = NOBODY, printer: Printer | None = None) -> list[Checked]:
     """One row for each object; what concerns the whole file stands with the first."""
     from surgplan.formats.meshes import read_meshes
 
     found = read_meshes(path, told)
-    marks = [
+    unit, frame = (
         f"{word} ?" if kind in found.assumed else word for kind, word in (("unit", found.unit), ("frame", found.frame))
-    ]
+    )
     rows: list[Checked] = []
     for each in found.surfaces:
         own = f"{name}:{each.label.name}" if len(found.surfaces) > 1 or path.suffix.lower() == ".3mf" else name
-        rows.append(_judge(own, each, () if rows else found.findings, marks))
+        judged = _judge(own, each, printer)
+        findings = judged.findings if rows else (*found.findings, *judged.findings)
+        rows.append(replace(judged, findings=findings, unit=unit, frame=frame))
     return rows
 
 
-def _judge(name: str, surface: Surface, found: tuple[Finding, ...], marks: Sequence[str]) -> Checked:
+def _judge(name: str, surface: Surface, printer: Printer | None) -> Checked:
     told = topology(surface.vertices, surface.triangles)
-    findings = list(found)
+    findings = []
+    first = "".join(f", the first at ({x:.4g}, {y:.4g}, {z:.4g})" for x, y, z in told.places[:1])
     for check, wrong, measured in (
         ("watertight", not told.watertight, "the surface is open"),
         ("edge-manifold", not told.edge_manifold, "an edge has more than two triangles"),
         ("vertex-manifold", not told.vertex_manifold, "parts touch in a single vertex"),
         ("outward", told.watertight and not told.outward, "triangles face inward"),
         ("degenerate", told.degenerate > 0, f"{told.degenerate} triangles without area"),
-        ("self-intersections", told.self_intersections > 0, f"{told.self_intersections} crossing triangle pairs"),
+        (
+            "self-intersections",
+            told.self_intersections > 0,
+            f"{told.self_intersections} crossing triangle pairs{first}",
+        ),
     ):
         if wrong:
             advice = "Repair it: surgplan repair"
             findings.append(Finding(check, Level.REFUSE, measured, "none", advice, "3MF core 1.3, 4.1", name))
-    return Checked(name, surface, told, tuple(findings), *marks)
+    solid = walls(surface) if told.watertight and told.outward else None
+    findings += _thin(name, solid, printer)
+    return Checked(name, surface, told, tuple(findings), walls=solid)
 
 
-def _check_case(folder: Path) -> list[Checked]:
+def _thin(name: str, solid: Walls | None, printer: Printer | None) -> list[Finding]:
+    """A finding when walls are thinner than the printer makes them."""
+    if solid is None or printer is None:
+        return []
+    area, place = solid.below(printer.smallest_wall_mm)
+    if place is None:
+        return []
+    thinnest = float(solid.measured.min())
+    where = ", ".join(f"{value:.1f}" for value in place)
+    measured = (
+        f"{area:.0f} mm² of the surface bound walls that are thinner, the thinnest {thinnest:.2f} mm at ({where})"
+    )
+    limit, advice = (
+        f"{printer.smallest_wall_mm:g} mm",
+        "Thicken them, print at a larger scale, or choose another printer",
+    )
+    return [Finding("wall", Level.WARN, measured, limit, advice, printer.source, name)]
+
+
+def _check_case(folder: Path, printer: Printer | None) -> list[Checked]:
     manifest = read_manifest(folder)
     if manifest is None:
         raise Missing(folder / MANIFEST, "there is no manifest", advice="Name a mesh file or the folder of a case")
     _, changed = verify_case(folder)
     gone = {finding.subject for finding in changed}
     models = [name for name in manifest.outputs if Path(name).suffix in (".ply", ".stl", ".3mf") and name not in gone]
-    checked = [row for name in models for row in _check_mesh(folder / name, name)]
+    checked = [row for name in models for row in _check_mesh(folder / name, name, printer=printer)]
     if checked:
         own = tuple(finding for _, finding in manifest.findings)
         first = checked[0]

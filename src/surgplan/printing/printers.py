@@ -19,6 +19,7 @@ class Printer(Params):
     description: str = Field("", description="one line: what it is")
     build_volume_mm: tuple[float, float, float] = Field(description="width, depth, height of the build volume, in mm")
     layer_mm: float = Field(gt=0, le=2, description="usual layer height, in mm")
+    smallest_wall_mm: float = Field(1.0, gt=0, le=10, description="thinnest wall that it makes, in mm")
     source: str = Field("", description="where the numbers come from")
 
 

@@ -75,9 +75,14 @@ class Contour:
 
 
 def surface_samples(surface: Surface, count: int) -> Array:
-    """About `count` points spread evenly by area over the surface, (n, 3) mm; the same ones every time.
+    """`count` points spread evenly by area over the surface, (n, 3) mm; the same ones every time."""
+    return spread(surface, count)[0]
 
-    The points are the centres of the triangles in which equal steps of accumulated area end.
+
+def spread(surface: Surface, count: int) -> tuple[Array, NDArray[np.int64]]:
+    """The points of `surface_samples`, and the triangle that each one lies in, (n,).
+
+    They lie in the triangles in which equal steps of accumulated area end.
     """
     a, b, c = surface.corners.transpose(1, 0, 2)
     area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
@@ -86,7 +91,7 @@ def surface_samples(surface: Surface, count: int) -> Array:
     # spread within large triangles, which are hit several times, by a low-discrepancy sequence
     golden = (np.arange(count) * np.array([[0.7548776662466927], [0.5698402909980532]])) % 1.0
     u, v = np.where(golden.sum(axis=0) > 1, 1 - golden, golden)
-    return np.asarray(a[chosen] + u[:, None] * (b - a)[chosen] + v[:, None] * (c - a)[chosen])
+    return np.asarray(a[chosen] + u[:, None] * (b - a)[chosen] + v[:, None] * (c - a)[chosen]), chosen
 
 
 def distance_to(points: Array, surface: Surface) -> Array:
