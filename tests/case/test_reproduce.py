@@ -11,6 +11,7 @@ import pytest
 from tests.program import files_below, surgplan
 
 ROOT = Path(__file__).parents[2]
+STAGES = ("ingest", "segment", "surface", "print", "navigation", "report")
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,32 @@ def test_a_scan_that_has_moved_or_changed(scan: Path, case: Path, tmp_path: Path
     ended = surgplan("reproduce", case, moved)
     assert ended.code == 3
     assert "has the digest" in ended.error
+
+
+def test_a_case_is_an_ro_crate(case: Path) -> None:
+    """What RO-Crate 1.1 says that a crate must have, and that nothing in it points nowhere."""
+    import hashlib
+
+    ended = surgplan("log", case, "--crate")
+    assert ended.code == 0, ended.err
+    told = json.loads((case / "ro-crate-metadata.json").read_text("utf-8"))
+    assert told["@context"] == "https://w3id.org/ro/crate/1.1/context"
+    entities = {entity["@id"]: entity for entity in told["@graph"]}
+    assert len(entities) == len(told["@graph"]), "two entities share an @id"
+    assert entities["ro-crate-metadata.json"]["about"] == {"@id": "./"}
+    root = entities["./"]
+    assert {"name", "description", "datePublished", "license", "hasPart"} <= root.keys()
+    for entity in told["@graph"]:
+        for value in entity.values():
+            for each in value if isinstance(value, list) else [value]:
+                if isinstance(each, dict) and not each["@id"].startswith("http"):
+                    assert each["@id"] in entities, f"{entity['@id']} points to {each['@id']}, which is nowhere"
+    files = [entity for entity in told["@graph"] if entity["@type"] == "File"]
+    assert {file["@id"] for file in files} == {part["@id"] for part in root["hasPart"]}
+    for file in files:
+        data = (case / file["@id"]).read_bytes()
+        assert (file["sha256"], file["contentSize"]) == (hashlib.sha256(data).hexdigest(), str(len(data)))
+    actions = [entity for entity in told["@graph"] if entity["@type"] == "CreateAction"]
+    assert [action["@id"] for action in actions] == [f"#{name}" for name in STAGES]
+    assert {"@id": "#scan"} in actions[0]["object"]
+    assert all(entities[action["agent"]["@id"]]["@type"] == "Person" for action in actions)

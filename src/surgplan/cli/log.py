@@ -13,15 +13,23 @@ from surgplan.errors import Missing
 
 @click.command("log")
 @click.argument("case", type=click.Path(path_type=Path))
+@click.option("--crate", is_flag=True, help="Write ro-crate-metadata.json into the case: an RO-Crate, for machines.")
 @speaking
-def command(case: Path, output: Output) -> None:
-    """Show the log of a case, and check that no line was changed, taken out or put in; exit 4 if one was."""
+def command(case: Path, crate: bool, output: Output) -> None:
+    """Show the log of a case, and check that no line was changed, taken out or put in; exit 4 if one was.
+
+    With --crate the case becomes an RO-Crate (profile Process Run Crate): who made what from what, with which program.
+    """
     existing(case)
     from dataclasses import asdict
 
+    from surgplan.case.crate import write_crate
     from surgplan.case.log import LOG, read_log
     from surgplan.findings import Finding, Level
 
+    if crate:
+        output.result(Result((write_crate(case).path,)))
+        return
     entries, wrong = read_log(case)
     if not entries and not wrong:
         raise Missing(case / LOG, "there is no log", advice="Name the folder of a case that was run")
