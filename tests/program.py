@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+STATE = tempfile.mkdtemp(prefix="surgplan-tests-state-")
+"""Where cases of the tests note their scans: not in the home of whoever runs them."""
+atexit.register(shutil.rmtree, STATE, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,8 @@ class Ended:
 
 def surgplan(*words: object, cwd: Path | None = None, timeout: float = 300, **variables: str) -> Ended:
     """Run `surgplan WORDS…` to its end."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("SURGPLAN_")} | variables
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SURGPLAN_")}
+    env |= {"SURGPLAN_SALT": "the key of the tests", "XDG_STATE_HOME": STATE} | variables
     command = [sys.executable, "-m", "surgplan", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)

@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "surgplan"
 
 FLOORS = (
     *("errors", "findings", "params", "model", "formats", "ingest", "segment", "surface", "printing", "navigation"),
-    *("report", "case", "examples", "cli"),
+    *("report", "privacy", "case", "examples", "cli"),
 )
 """From the ground up: each may import only from itself and from those before it."""
 

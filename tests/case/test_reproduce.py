@@ -78,8 +78,7 @@ def test_what_is_not_made_again_is_named(case: Path, tmp_path: Path) -> None:
 
 def test_a_scan_that_has_moved_or_changed(scan: Path, case: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(scan, tmp_path / "moved"))
-    (case / ".surgplan" / "source").write_text(str(tmp_path / "gone"))
-    ended = surgplan("reproduce", case)
+    ended = surgplan("reproduce", case, XDG_STATE_HOME=str(tmp_path / "another user"))
     assert ended.code == 5
     assert "its scan is not where it was" in ended.error
     assert surgplan("reproduce", case, moved).code == 0

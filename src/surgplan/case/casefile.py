@@ -13,6 +13,7 @@ from pydantic import Field
 
 from surgplan.case.masks import MaskFiles
 from surgplan.case.recipe import Recipe, find_recipe, load_recipe, recipe_tables
+from surgplan.case.source_note import remembered
 from surgplan.case.toml_files import parse_setting, parse_value, read_toml
 from surgplan.errors import WrongUsage
 from surgplan.model.frames import LPS, LPS_FROM_RAS, RAS
@@ -99,7 +100,7 @@ class CasePlan:
     """A case with everything resolved: nothing is looked up after this."""
 
     case: str
-    source: Path
+    scan: Path | None
     recipe_name: str
     recipe: Recipe
     landmarks: PointSet
@@ -111,6 +112,14 @@ class CasePlan:
     def given(self) -> Given:
         """What the segmentation may look at beside the scan; masks are read from their files apart."""
         return Given(self.landmarks)
+
+    @property
+    def source(self) -> Path:
+        """Where the scan lies; `WrongUsage` when nobody said so: a report can be made again without it."""
+        if self.scan is None:
+            advice = "Add `source = …`, the folder of the scan"
+            raise WrongUsage("case.toml", "key `source` is missing", advice=advice)
+        return self.scan
 
     def case_toml(self) -> dict[str, Any]:
         """The tables of the case folder's own `case.toml`: complete, without the path of the scan.
@@ -188,21 +197,19 @@ def default_case_name(given: Path) -> str:
     return file_stem(given.resolve().parent.name) if given.suffix == ".toml" else "case"
 
 
-def _source_of(case_file: Path, entries: CaseFile) -> Path:
-    note = case_file.parent / ".surgplan" / "source"
+def _source_of(case_file: Path, entries: CaseFile) -> Path | None:
     if entries.source is not None:
         return case_file.parent / entries.source
-    if note.is_file():
-        return Path(note.read_text("utf-8").strip())
-    raise WrongUsage(case_file.name, "key `source` is missing", advice="Add `source = …`, the folder of the scan")
+    place = remembered(case_file.parent, "source")
+    return Path(place) if place else None
 
 
 def _masks_of(case_file: Path, entries: CaseFile) -> MaskFiles | None:
     if entries.masks is not None:
         table = case_file.parent / entries.mask_names if entries.mask_names else None
         return MaskFiles(case_file.parent / entries.masks, table)
-    note = case_file.parent / ".surgplan" / "masks"
-    return MaskFiles.from_note(note.read_text("utf-8")) if note.is_file() else None
+    note = remembered(case_file.parent, "masks")
+    return MaskFiles.from_note(note) if note else None
 
 
 def _landmarks(entries: CaseFile, where: str) -> PointSet:

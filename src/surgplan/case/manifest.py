@@ -18,6 +18,7 @@ from surgplan.findings import Finding, verdict
 from surgplan.formats.atomic import Written, write_text
 from surgplan.formats.limits import read_whole
 from surgplan.params import Params
+from surgplan.privacy.patient import PatientDigest
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 64 << 20
@@ -64,7 +65,8 @@ class StageRecord(Params):
 
 
 class Manifest(Params):
-    """The whole record of a case; `times` is the only part that differs between two equal runs."""
+    """The whole record of a case; only `times` differs between two equal runs, and
+    `patient` where the labs' keys differ."""
 
     format: Literal["surgplan-manifest"] = "surgplan-manifest"
     format_version: Literal[1] = 1
@@ -73,6 +75,7 @@ class Manifest(Params):
     surgplan: str = __version__
     environment: dict[str, str] = Field(default_factory=dict)
     stages: dict[str, StageRecord] = Field(default_factory=dict)
+    patient: PatientDigest | None = Field(None, description="lets the lab, and nobody else, find the patient's cases")
     times: dict[str, float] = Field(default_factory=dict, description="seconds that each stage took")
 
     @property

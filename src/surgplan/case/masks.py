@@ -24,7 +24,7 @@ class MaskFiles:
 
     @property
     def note(self) -> str:
-        """Where they lie on this machine, for the case's private folder; see `from_note`."""
+        """Where they lie on this machine, to be noted outside of the case; see `from_note`."""
         return "".join(f"{path.resolve()}\n" for path in (self.path, self.names) if path is not None)
 
     @classmethod

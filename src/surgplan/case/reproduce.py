@@ -11,9 +11,9 @@ from pathlib import Path
 
 from surgplan.case.casefile import plan_case
 from surgplan.case.digest import source_digest, source_files
-from surgplan.case.lock import PRIVATE
 from surgplan.case.manifest import MANIFEST, Manifest, environment, read_manifest
 from surgplan.case.runner import Progress, run_case
+from surgplan.case.source_note import remembered
 from surgplan.errors import BadInput, Missing
 from surgplan.findings import Finding, Level
 
@@ -62,8 +62,8 @@ def _folder(given: Path | None) -> Iterator[Path]:
 
 
 def _source_of(case: Path) -> Path:
-    note = case / PRIVATE / "source"
-    scan = Path(note.read_text("utf-8").strip()) if note.is_file() else None
+    place = remembered(case, "source")
+    scan = Path(place) if place else None
     if scan is None or not scan.exists():
         raise Missing(case, "its scan is not where it was", advice="Pass its place: surgplan reproduce CASE SCAN")
     return scan

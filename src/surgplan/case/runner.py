@@ -24,10 +24,12 @@ from surgplan.case.manifest import (
     stage_key,
     write_manifest,
 )
+from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
+from surgplan.case.source_note import remember
 from surgplan.case.workshop import STAGES, Stage, Workshop
 from surgplan.errors import Missing, WouldOverwrite
 from surgplan.findings import Finding
-from surgplan.formats.atomic import sha256_of, sweep, write_text
+from surgplan.formats.atomic import sha256_of, sweep
 
 
 class Progress(Protocol):
@@ -89,7 +91,11 @@ def run_case(
         manifest = _manifest_to_continue(plan, folder, overwrite)
         source = source_digest(plan.source, files)
         _refuse_other_scan(manifest, source, folder, overwrite)
+        manifest = with_patient(manifest, plan, folder, source)
         write_case_file(plan, folder)
+        remember(folder, source, "source", str(plan.source.resolve()))
+        if plan.masks:
+            remember(folder, source, "masks", plan.masks.note)
         return _Run(plan, folder, manifest, source, progress, operator(by), cache).all()
 
 
@@ -288,7 +294,7 @@ def _refuse_foreign_folder(folder: Path, overwrite: bool) -> None:
         if folder.exists():
             raise WouldOverwrite(folder, "exists and is a file", advice="Choose a folder for the case")
         return
-    ours = {"case.toml", MANIFEST, LOG, PRIVATE}
+    ours = {CASE_FILE, MANIFEST, LOG, PRIVATE}
     present = {path.name for path in folder.iterdir()}
     if present and not present & {"manifest.json", PRIVATE} and not present <= ours and not overwrite:
         raise WouldOverwrite(
@@ -306,24 +312,7 @@ def _manifest_to_continue(plan: CasePlan, folder: Path, overwrite: bool) -> Mani
         old = None
     if old is None:
         return new
-    return new.model_copy(update={"stages": old.stages, "times": old.times})
-
-
-def write_case_file(plan: CasePlan, folder: Path) -> None:
-    """The case folder's own `case.toml`, and, apart from what is shared, where scan and masks lie on this machine."""
-    from surgplan.case.toml_files import write_toml
-
-    text = (
-        "# Everything that this case was made with. Change it, then run it again: surgplan run case.toml -o .\n"
-        + write_toml(plan.case_toml())
-    )
-    for path, content in (
-        (folder / "case.toml", text),
-        (folder / PRIVATE / "source", f"{plan.source.resolve()}\n"),
-        *([(folder / PRIVATE / "masks", plan.masks.note)] if plan.masks else []),
-    ):
-        if not path.is_file() or path.read_text("utf-8", "replace") != content:
-            write_text(path, content)
+    return new.model_copy(update={"stages": old.stages, "times": old.times, "patient": old.patient})
 
 
 def _refuse_other_scan(manifest: Manifest, source: str, folder: Path, overwrite: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 from importlib import metadata
+from typing import Any
 
 import click
 
@@ -32,11 +34,23 @@ def command(rules: bool, output: Output) -> None:
     versions |= {name: _version(name) for name in (*INFLUENTIAL, *OPTIONAL)}
     rows = [("package", "version"), *versions.items()]
     lines = [*table(rows), "", "recipes are looked up in:", *(f"  {folder}" for folder in recipe_folders())]
+    lines.append(f"the key that tells patients' cases: {_key()}")
     missing = {name: cure for name, cure in OPTIONAL.items() if importlib.util.find_spec(name) is None}
     lines += [f"not installed: {name} ({cure})" for name, cure in missing.items()]
     folders = [str(folder) for folder in recipe_folders()]
-    values = {"versions": versions, "recipe_folders": folders, "missing": missing}
+    values: dict[str, Any] = {
+        "patient_key": _key(),
+        "versions": versions,
+        "recipe_folders": folders,
+        "missing": missing,
+    }
     output.result(Result(values=values, lines=tuple(lines)))
+
+
+def _key() -> str:
+    from surgplan.privacy.patient import VARIABLE, key_path
+
+    return VARIABLE if os.environ.get(VARIABLE) else f"{key_path()}{'' if key_path().exists() else ' (not made yet)'}"
 
 
 def _version(name: str) -> str:

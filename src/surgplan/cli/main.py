@@ -31,6 +31,7 @@ COMMANDS = {
     "collect": "Points touched with a tracked pointer, from a recording.",
     "report": "Make the report of a case again.",
     "check": "Check meshes or a case: topology, size, units, findings.",
+    "match": "Which cases belong to a patient, by the lab's key.",
     "verify": "Does every file of a case still have the hash that it was made with?",
     "reproduce": "Is a case made again to the same bytes?",
     "log": "What was done to a case, when and by whom, and whether anybody changed that.",

@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from surgplan.cli.depfile import write_wanted_depfile
-from surgplan.errors import FailedCheck, SurgplanError
+from surgplan.errors import FailedCheck, Refused, SurgplanError
 from surgplan.findings import Finding, Level, worst
 
 COLORS = {Level.NOTE: "cyan", Level.WARN: "yellow", Level.REFUSE: "red"}
@@ -29,8 +29,11 @@ class Output:
     json: bool = False
     verbosity: int = 0
 
-    def result(self, told: Result) -> None:
-        """The result on stdout, the findings on stderr; then `FailedCheck` if a finding refuses the result."""
+    def result(self, told: Result, private: bool = False) -> None:
+        """The result on stdout, the findings on stderr; then `FailedCheck` if a finding refuses the result.
+
+        With `private` the refusal is one for privacy: exit 8.
+        """
         write_wanted_depfile(told.written)
         if self.json:
             click.echo(document(told.as_dict()))
@@ -42,7 +45,7 @@ class Output:
         self.findings(told.findings)
         refused = [finding for finding in told.findings if finding.level is Level.REFUSE]
         if refused:
-            raise RejectedResult(refused)
+            raise (RefusedResult if private else RejectedResult)(refused)
 
     def findings(self, findings: Iterable[Finding]) -> None:
         """Findings on stderr: warnings and refusals always, notes with -v, nothing with -q."""
@@ -68,6 +71,12 @@ class RejectedResult(AfterResult):
     def __init__(self, findings: Sequence[Finding]) -> None:
         names = ", ".join(sorted({finding.check for finding in findings}))
         super().__init__("result", f"rejected by {names}", advice="See the findings; do not use these files")
+
+
+class RefusedResult(RejectedResult):
+    """The same, where what was found must not leave the house."""
+
+    exit_code = Refused.exit_code
 
 
 @dataclass(frozen=True)
