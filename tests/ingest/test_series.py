@@ -64,6 +64,72 @@ def test_two_series_that_are_as_good_must_be_told_apart(tmp_path: Path) -> None:
         load(tmp_path, series="7")
 
 
+SAME = {"AcquisitionDate": "20260101", "AcquisitionTime": "101500", "AcquisitionNumber": 3, "Manufacturer": "SIEMENS"}
+
+
+def two(folder: Path, first: dict[str, object], second: dict[str, object], **both: object) -> Path:
+    """Two series of 24 and, of half the step, 32 slices or as many as are asked for."""
+    for name, tags in (("1.2.3", first), ("1.2.4", second)):
+        own = {**SAME, **both, **tags}
+        count, step = own.pop("count", 24), own.pop("step", 2.0)
+        write_series(folder / name, planes(count), np.arange(count) * step, SeriesInstanceUID=name, **own)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("maker", "soft", "sharp"),
+    [("SIEMENS", ["Br40d", "3"], ["Hr68h", "3"]), ("GE MEDICAL SYSTEMS", "STANDARD", "BONE")],
+)
+def test_of_two_reconstructions_of_one_acquisition_the_softest_is_taken(
+    tmp_path: Path, maker: str, soft: object, sharp: object
+) -> None:
+    two(tmp_path, {"ConvolutionKernel": sharp}, {"ConvolutionKernel": soft}, Manufacturer=maker)
+    found = load(tmp_path)
+    assert "1.2.4" in str(found.files[0])
+    (why,) = [finding for finding in found.findings if finding.check == "series"]
+    assert "the softest of 2 reconstructions of one acquisition (kernels" in why.measured
+    assert "--series" in why.advice
+
+
+def test_of_two_reconstructions_of_one_acquisition_the_thinnest_is_taken(tmp_path: Path) -> None:
+    two(tmp_path, {"count": 25}, {"count": 31, "step": 1.6}, ConvolutionKernel="B30f")
+    found = load(tmp_path)
+    assert found.volume.grid.size[2] == 31
+    assert "the thinnest of 2 reconstructions of one acquisition" in str(found.findings[0])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"AcquisitionTime": "101530"},
+        {"AcquisitionNumber": 4},
+        {"ConvolutionKernel": "unknown"},
+        {"ConvolutionKernel": "B30f"},
+        {"FrameOfReferenceUID": "1.2.10"},
+        {"StudyInstanceUID": "1.3"},
+        {"PixelSpacing": [8.0, 7.0]},
+        {"AcquisitionTime": None},
+        {"step": 2.4},
+    ],
+)
+def test_what_is_not_surely_one_acquisition_is_never_chosen_from(tmp_path: Path, other: dict[str, object]) -> None:
+    other = {"ConvolutionKernel": "B70f", **other}
+    if other.get("AcquisitionTime", "") is None:
+        del other["AcquisitionTime"]
+        two(tmp_path, {"ConvolutionKernel": "B30f"}, other, AcquisitionTime="", AcquisitionDate="")
+    else:
+        two(tmp_path, {"ConvolutionKernel": "B30f"}, other)
+    with pytest.raises(BadInput, match="2 series that are as good"):
+        load(tmp_path)
+
+
+def test_a_choice_among_studies_is_worth_a_warning(tmp_path: Path) -> None:
+    two(tmp_path, {}, {"count": 8, "StudyInstanceUID": "1.3"})
+    (told,) = [finding for finding in load(tmp_path).findings if finding.check == "studies"]
+    assert told.level is Level.WARN
+    assert "2 studies" in told.measured
+
+
 def test_a_much_larger_series_is_chosen_and_the_choice_explained(tmp_path: Path) -> None:
     write_series(tmp_path / "thick", planes(8), np.arange(8) * 6.0, SeriesInstanceUID="1.2.4")
     write_series(tmp_path / "thin", planes(), np.arange(24) * 2.0)

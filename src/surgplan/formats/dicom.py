@@ -2,7 +2,8 @@
 
 Values are taken as DICOM PS3.3 defines them: Image Plane (C.7.6.2), Image Pixel (C.7.6.3), CT Image (C.8.2.1), and for
 enhanced multi-frame images the functional groups (C.7.6.16). Nothing that identifies a patient is kept: the patient's
-ID is read to tell patients apart, and becomes a number that means nothing outside of this process.
+ID and the moment are read to tell patients and phases apart, and become numbers that mean nothing outside of this
+process.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class SliceHeader:
     frame: int = 0
     frames: int
     patient: int
+    moment: int
     study_uid: str
     series_uid: str
     sop_class: str
@@ -185,9 +187,15 @@ def _imageless(path: Path, fields: Fields) -> Skipped:
     return Skipped(path, f"holds no image ({fields.text('Modality') or 'no modality'})")
 
 
-def _pseudonym(patient: str) -> int:
-    """A number for a patient, another one in each process; 0 when the file names none."""
-    return int.from_bytes(hashlib.sha256(SALT + patient.encode("utf-8", "replace")).digest()[:8]) if patient else 0
+def _pseudonym(text: str) -> int:
+    """A number for what identifies a patient, another one in each process; 0 for nothing."""
+    return int.from_bytes(hashlib.sha256(SALT + text.encode("utf-8", "replace")).digest()[:8]) if text else 0
+
+
+def _moment(fields: Fields) -> str:
+    """When a slice was acquired, or ""."""
+    date, time = fields.text("AcquisitionDate"), fields.text("AcquisitionTime")
+    return fields.text("AcquisitionDateTime") or (date + time if date and time else "")
 
 
 def _irreversible(path: Path, found: DicomFile) -> bool:
@@ -211,6 +219,7 @@ def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceH
         path=path,
         frames=frames,
         patient=_pseudonym(fields.text("PatientID") or fields.text("PatientName")),
+        moment=_pseudonym(_moment(fields)),
         study_uid=fields.text("StudyInstanceUID"),
         series_uid=fields.text("SeriesInstanceUID"),
         sop_class=fields.text("SOPClassUID"),

@@ -11,6 +11,7 @@ from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Finding, Level
 from surgplan.formats.dicom import EMPTY, NOT_DICOM, DicomTree, SliceHeader
 from surgplan.ingest.geometry import FEWEST_SLICES
+from surgplan.ingest.rivals import one_of
 from surgplan.ingest.series import Series
 from surgplan.ingest.strays import check_strays
 
@@ -31,7 +32,7 @@ def choose(
 
     `series` and `left` are what `group` made of the tree. `wanted` is a number of the list, a series UID, or the
     beginning of one. Without it, the largest sound series is taken: CT and MR before others, original before derived
-    ones.
+    ones. Of several that are as good, one is taken only where all show the same acquisition; see `rivals`.
 
     Raises
     ------
@@ -40,19 +41,20 @@ def choose(
     WrongUsage
         `wanted` names none of them, or more than one.
     """
+    rule = "as asked"
     if wanted is not None:
         best = _named(series, wanted)
     elif not series:
         raise _no_series(tree, left, source)
     else:
         _refuse_several_patients(series, source)
-        best = _best(series, source)
+        best, rule = _best(series, source)
     _refuse_broken_neighbours(tree, best)
     if best.trouble is not None:
         raise _mixed(best, series) or best.trouble
     told = check_strays(best, series, left, refuse=wanted is None)
     told += _check_absent(tree, best, refuse=wanted is None)
-    return best, (*_explained(best, series, left, tree, wanted), *_copies(tree, best), *told)
+    return best, (*_explained(best, series, left, tree, rule), *_copies(tree, best), *told)
 
 
 def _refuse_several_patients(series: Sequence[Series], source: Path) -> None:
@@ -110,17 +112,21 @@ def _rank(each: Series) -> tuple[bool, bool, bool]:
     return each.trouble is None, each.first.modality in ("CT", "MR"), each.is_original
 
 
-def _best(series: Sequence[Series], source: Path) -> Series:
+def _best(series: Sequence[Series], source: Path) -> tuple[Series, str]:
+    """The series to take, and by which rule."""
     best = max(series, key=lambda each: (*_rank(each), len(each.slices), -each.number))
     alike = [each for each in series if _rank(each) == _rank(best)]
     rivals = [each for each in alike if len(each.slices) >= AS_GOOD * len(best.slices)]
-    if len(rivals) > 1 and best.trouble is None:
+    if best.trouble is not None or len(rivals) == 1:
+        return best, "the largest sound one" if len(series) > 1 else "the only series"
+    taken = one_of(rivals)
+    if taken is None:
         told = "; ".join(each.told() for each in rivals[:MOST_TOLD])
         more = f"; and {len(rivals) - MOST_TOLD} more" if len(rivals) > MOST_TOLD else ""
         raise BadInput(
             source, f"holds {len(rivals)} series that are as good ({told}{more})", "one", "Pass --series NUMBER"
         )
-    return best
+    return taken
 
 
 def _named(series: Sequence[Series], wanted: str) -> Series:
@@ -138,18 +144,23 @@ def _explained(
     series: Sequence[Series],
     left: Sequence[tuple[SliceHeader, str]],
     tree: DicomTree,
-    wanted: str | None,
+    rule: str,
 ) -> tuple[Finding, ...]:
     """Why this series; a larger one that could not be used is worth a warning."""
     others = [each for each in series if each is not best]
     out = counted([reason for _, reason in left] + [each.reason for each in tree.skipped])
     if not others and not out:
         return ()
-    why = "as asked" if wanted else "the largest sound one" if others else "the only series"
-    told = f"{best.told()}: {why}" + (f" of {len(series)}" if others else "") + (f"; left out: {out}" if out else "")
+    told = f"{best.told()}: {rule}" + (f" of {len(series)}" if others else "") + (f"; left out: {out}" if out else "")
     larger = [each for each in others if each.trouble and len(each.slices) > len(best.slices)]
     findings = [Finding("series", Level.NOTE, told, advice="Pass --series to choose another" if others else "")]
-    if wanted is None:
+    studies = {each.first.study_uid for each in series}
+    if rule != "as asked" and len(studies) > 1:
+        advice = "Check that it is the study that is meant"
+        findings.append(
+            Finding("studies", Level.WARN, f"the source holds series of {len(studies)} studies", "1", advice)
+        )
+    if rule != "as asked":
         for each in larger:
             assert each.trouble is not None
             measured = f"{each.told()} is larger, but was passed over: {each.trouble.found}"
