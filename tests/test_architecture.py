@@ -24,7 +24,7 @@ HEAVY = {"SimpleITK", "vtk", "vtkmodules", "trimesh", "scipy", "pydicom", "manif
 HEAVY |= {"pymeshfix", "lxml"}
 
 MODULES = sorted(SOURCE.rglob("*.py"))
-CHILDREN = {"codec_child.py", "render_child.py", "meshfix_child.py"}
+CHILDREN = {"codec_child.py", "h5_child.py", "render_child.py", "meshfix_child.py"}
 """Modules that run as processes of their own."""
 
 

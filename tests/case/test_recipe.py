@@ -147,3 +147,12 @@ def test_the_cases_own_file_leads_to_the_same_plan(folder: Path) -> None:
     again = folder / "again" / "case.toml"
     again.write_text(write_toml({**plan.case_toml(), "source": "scan"}))
     assert plan_case(again).recipe == plan.recipe
+
+
+def test_a_recipe_that_is_not_there_is_told_with_the_file_that_names_it(folder: Path) -> None:
+    (folder / "finer.toml").write_text('extends = "lost.toml"\n')
+    with pytest.raises(WrongUsage, match=r"finer\.toml: extends lost\.toml: there is no such recipe file"):
+        recipe_tables(folder / "finer.toml")
+    (folder / "case.toml").write_text('case = "a"\nsource = "scan"\nrecipe = "lost.toml"\n')
+    with pytest.raises(WrongUsage, match=r"case\.toml: names lost\.toml: there is no such recipe file"):
+        plan_case(folder / "case.toml")

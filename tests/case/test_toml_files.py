@@ -50,3 +50,16 @@ def test_tables_survive_writing(tmp_path: Path) -> None:
     path.write_text(write_toml(tables), "utf-8")
     del tables["structure"][0]["none"]  # type: ignore[attr-defined]
     assert read_toml(path) == tables
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x = " + "9" * 5000, "x = " + "[" * 5000 + "]" * 5000, f"[{'.'.join('a' * 50_000)}]", "b.'a'." * 200 + "c = 1"],
+    ids=["a number", "arrays", "tables", "keys"],
+)
+def test_what_is_too_long_or_too_deep_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    """A table of 500,000 names took the parser minutes."""
+    path = tmp_path / "deep.toml"
+    path.write_text(text)
+    with pytest.raises(WrongUsage, match=r"deep\.toml"):
+        read_toml(path)

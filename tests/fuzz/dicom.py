@@ -170,7 +170,7 @@ def mutate(random: Random, original: Original) -> Mutant:
             files[name], what = _changed(original.bytes_of(name), (change,))
         told += what
     else:
-        files[f"extra{random.choice(('', '.dcm', '.txt', '.nii'))}"], told = _extra(random, data)
+        files[f"extra{random.choice(('', '.dcm', '.txt'))}"], told = _extra(random, data)
     return Mutant(original, files, f"{victim}: {told}", must_fail and files[victim] != data)
 
 

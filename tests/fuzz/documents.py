@@ -13,7 +13,7 @@ from tests.fuzz.blind import ODD_NUMBERS, ODD_TEXTS, blindly, cut, lines
 from tests.fuzz.images import noise
 from tests.fuzz.mutants import Mutant, Original
 
-MRK = {
+MRK: dict[str, Any] = {
     "@schema": "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.3.json#",
     "markups": [
@@ -39,6 +39,35 @@ TFM = (
     '"scope": ""}}\n#Transform 0\nTransform: AffineTransform_double_3_3\n'
     "Parameters: 1 0 0 0 1 0 0 0 1 10 20 30\nFixedParameters: 0 0 0\n"
 )
+CSV = "# frame = LPS\n# unit = mm\nname,x_mm,y_mm,z_mm,uncertainty_mm,description\na,1.5,2,3,0.2,one\nb,4,5,6,,two\n"
+POINTS: dict[str, Any] = {
+    "format": "surgplan-points",
+    "format_version": 1,
+    "unit": "mm",
+    "frame": {"name": "LPS", "scope": ""},
+    "frame_of_reference_uid": "",
+    "points": [{"name": "a", "position_mm": [1.5, 2.0, 3.0], "uncertainty_mm": None, "description": ""}],
+}
+TRANSFORM: dict[str, Any] = {
+    "format": "surgplan-transform",
+    "format_version": 1,
+    "unit": "mm",
+    "fixed": {"name": "LPS", "scope": ""},
+    "moving": {"name": "PRINT", "scope": ""},
+    "matrix": [[1, 0, 0, 10], [0, 1, 0, 20], [0, 0, 1, 30], [0, 0, 0, 1]],
+}
+PLUS = (
+    '<?xml version="1.0"?>\n<PlusConfiguration version="2.1">\n<CoordinateDefinitions>\n<Transform From="StylusTip" '
+    'To="Stylus" Matrix="1 0 0 210 0 1 0 0 0 0 1 -2 0 0 0 1"/>\n</CoordinateDefinitions>\n<PhantomDefinition>\n'
+    '<Geometry>\n<Landmarks>\n<Landmark Name="#1" Position="0 5 10"/>\n<Landmark Name="#2" Position="1 2 3"/>\n'
+    "</Landmarks>\n</Geometry>\n</PhantomDefinition>\n</PlusConfiguration>\n"
+)
+RECORDING = "ObjectType = Image\nNDims = 3\n" + "".join(
+    f"Seq_Frame{n:04d}_StylusToTrackerTransform = 1 0 0 {n} 0 1 0 2 0 0 1 3 0 0 0 1\n"
+    f"Seq_Frame{n:04d}_StylusToTrackerTransformStatus = OK\nSeq_Frame{n:04d}_Timestamp = {n / 10}\n"
+    for n in range(12)
+)
+RECORDING += "ElementDataFile = LOCAL\n"
 RECIPE = (
     'description = "bone"\n[ingest]\nmax_step_mm = 3.0\n[[structure]]\nname = "bone"\nthreshold_hu = [250, 3071]\n'
     'keep_largest = 1\ncolor = "#e8dcc0"\n[surface]\ntolerance_mm = 0.15\n[print]\nprinter = "generic-fdm"\n'
@@ -54,7 +83,14 @@ def originals(data: Path | None) -> Iterator[Original]:
     """One of each, and the real lists of points."""
     yield _single("points", "points.mrk.json", json.dumps(MRK, indent=1).encode())
     yield _single("points", "points.fcsv", FCSV.encode())
+    yield _single("points", "points.csv", CSV.encode())
+    yield _single("points", "points.json", json.dumps(POINTS, indent=1).encode())
+    yield _single("points", "config.xml", PLUS.encode())
+    yield _single("points", "recording.mha", RECORDING.encode())
     yield _single("tfm", "lps_from_print.tfm", TFM.encode())
+    yield _single("tfm", "transform.json", json.dumps(TRANSFORM, indent=1).encode())
+    yield _single("tfm", "matrix.txt", b"1 0 0 10\n0 1 0 20\n0 0 1 30\n0 0 0 1\n")
+    yield _single("tfm", "transform.h5", _h5())
     yield Original(
         "recipe", "recipe", {"mine.toml": RECIPE.encode(), "scan.nrrd": _scan()}, "mine.toml", ("mine.toml",)
     )
@@ -65,6 +101,17 @@ def originals(data: Path | None) -> Iterator[Original]:
     if data:
         for path in sorted((data / "navigation").rglob("*.fcsv")) + sorted((data / "navigation").rglob("*_afids.json")):
             yield Original("points", path.name, {path.name: path}, path.name, (path.name,))
+
+
+def _h5() -> bytes:
+    import tempfile
+
+    import SimpleITK as sitk
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "transform.h5")
+        sitk.WriteTransform(sitk.AffineTransform((1, 0, 0, 0, 1, 0, 0, 0, 1), (10.0, 20.0, 30.0)), str(path))
+        return path.read_bytes()
 
 
 def _single(kind: str, name: str, data: bytes) -> Original:
@@ -114,6 +161,10 @@ def mutate(random: Random, original: Original) -> Mutant:
         new, told = blindly(random, data, len(data))
     elif victim.endswith(".json") and how < 0.75:
         new, told = json_mutation(random, data)
+    elif victim.endswith(".h5"):
+        new, told = blindly(random, data, 3000)
+    elif victim.endswith(".xml"):
+        new, told = xml_mutation(random, data)
     elif victim.endswith(".toml") and how < 0.5:
         new, told = _toml(random, data)
     else:

@@ -84,7 +84,7 @@ def contradiction(
     """What is wrong with accepting the mutant, or ""; `folder` is where it lies, `original` where that one lay."""
     warned = {each["check"] for each in findings if each["level"] != "note"}
     if mutant.original.kind in ("dicom", "zip", "tree"):
-        return _dicom(mutant, accepted, warned)
+        return _dicom(mutant, accepted, warned, original)
     entry = mutant.target
     if mutant.original.kind == "nifti":
         stated = _nifti(mutant.files[entry])
@@ -172,8 +172,11 @@ def _unsaid(content: bytes | Path, name: str) -> str:
     return next((what for what, names in needed.items() if not names & set(keys)), "")
 
 
-def _dicom(mutant: Mutant, accepted: Place, warned: set[str]) -> str:
-    """Every slice that pydicom finds on the accepted grid's plane must be in it, at its place, and no other."""
+def _dicom(mutant: Mutant, accepted: Place, warned: set[str], original: Place | None) -> str:
+    """Every slice that pydicom finds on the accepted grid's plane must be in it, at its place, and no other.
+
+    Where pydicom reads nothing of a file, the volume must lie where the original does.
+    """
     if mutant.original.kind == "zip":
         return ""
     if accepted.size[2] < mutant.original.slices and not warned & {"strays", "series-passed-over"}:
@@ -182,7 +185,10 @@ def _dicom(mutant: Mutant, accepted: Place, warned: set[str]) -> str:
         return ""
     steps = np.linalg.norm(accepted.affine[:3, :3], axis=0)
     axes = accepted.affine[:3, :3] / steps
-    planes = [plane for content in mutant.files.values() for plane in _planes(content)]
+    found = [_planes(content) for content in mutant.files.values()]
+    if not all(found) and original is not None and original.apart(accepted) <= APART_MM:
+        return ""
+    planes = [plane for each in found for plane in each]
     alike = {
         tuple(np.round(position, 4)): spacing
         for position, orientation, spacing, size in planes
@@ -190,9 +196,9 @@ def _dicom(mutant: Mutant, accepted: Place, warned: set[str]) -> str:
     }
     if len(alike) != accepted.size[2]:
         return f"{accepted.size[2]} slices were taken, pydicom finds {len(alike)} of that size and orientation"
-    found = sorted(alike, key=lambda place: float(np.dot(place, axes[:, 2])))
-    meant = accepted.affine[:3, 3] + np.outer(np.arange(len(found)), accepted.affine[:3, 2])
-    off = float(np.abs(np.array(found) - meant).max())
+    ordered = sorted(alike, key=lambda place: float(np.dot(place, axes[:, 2])))
+    meant = accepted.affine[:3, 3] + np.outer(np.arange(len(ordered)), accepted.affine[:3, 2])
+    off = float(np.abs(np.array(ordered) - meant).max())
     if off > UNTOLD_MM:
         return f"slices lie up to {off:.3f} mm from where their headers say"
     off = max(float(np.abs(np.array(spacing)[::-1] - steps[:2]).max()) for spacing in alike.values())

@@ -83,12 +83,18 @@ def _reader(kind: str, entry: Path) -> Callable[[], object]:
 
         return lambda: read_labels(entry)
     if kind == "tfm":
-        from surgplan.formats.transforms import read_tfm
+        from surgplan.formats.transform_files import read_transform
+        from surgplan.model.frames import LPS, PRINT
 
-        return lambda: read_tfm(entry)
-    from surgplan.formats.markups import read_points
+        known = () if entry.suffix in (".tfm", ".json") else (LPS, PRINT)
+        return lambda: read_transform(entry, *known)
+    if entry.suffix == ".mha":
+        from surgplan.formats.plus import read_recording
 
-    return lambda: read_points(entry)
+        return lambda: read_recording(entry)
+    from surgplan.case.point_files import read_point_file
+
+    return lambda: read_point_file(entry)
 
 
 def outside(kind: str, entry: Path, out: Path, number: int) -> Ended | None:

@@ -341,6 +341,13 @@ def test_an_emptied_end_slice_is_not_dropped_in_silence(tmp_path: Path, content:
         load(tmp_path)
 
 
+def test_an_end_slice_of_a_series_without_a_uid_is_missed(tmp_path: Path) -> None:
+    write_series(tmp_path, planes(), np.arange(24) * 2.0, SeriesInstanceUID="")
+    write(tmp_path / "last.dcm", slice_of(planes(1, 5)[0], (-20, -30, 48.0), SeriesInstanceUID=""))
+    with pytest.raises(BadInput, match=r"last\.dcm: 1 slice differs .* in size"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize(
     "tags",
     [
@@ -354,3 +361,11 @@ def test_an_end_slice_that_says_to_be_something_else_is_missed(tmp_path: Path, t
     write(tmp_path / "last.dcm", slice_of(planes(1)[0], (-20, -30, 48.0), **tags))
     with pytest.raises(BadInput, match=r"last\.dcm: 1 slice differs"):
         load(tmp_path)
+
+
+def test_an_image_of_the_series_that_differs_in_all_is_told(tmp_path: Path) -> None:
+    """It may be a page of a report, or an end slice that was damaged twice."""
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    write(tmp_path / "last.dcm", slice_of(planes(1, 9)[0], (-20, -30, 48.0), ImageType=["DERIVED", "SECONDARY"]))
+    found = load(tmp_path)
+    assert "strays" in {finding.check for finding in found.findings if finding.level is Level.WARN}

@@ -16,6 +16,7 @@ from pydantic import Field
 from surgplan.case.toml_files import read_toml
 from surgplan.errors import BadInput, Missing, WrongUsage
 from surgplan.formats.images import is_image_file
+from surgplan.formats.limits import read_whole
 from surgplan.model.labels import file_stem
 from surgplan.params import Params, nearest
 
@@ -124,9 +125,7 @@ def _as_table(path: Path, value: Any) -> dict[str, Any]:
 
 def _csv_entries(path: Path) -> list[Entry]:
     try:
-        if path.stat().st_size > LARGEST_LIST:
-            raise BadInput(path, f"has {path.stat().st_size} bytes", f"at most {LARGEST_LIST}", "Split the list")
-        text = path.read_text("utf-8-sig")
+        text = read_whole(path, LARGEST_LIST).decode("utf-8-sig")
     except FileNotFoundError:
         raise Missing(path, "there is no such file", advice="Check the path") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from surgplan.case.masks import MaskFiles
-from surgplan.case.recipe import Recipe, find_recipe, load_recipe, recipe_tables
+from surgplan.case.recipe import Recipe, find_recipe, load_recipe, recipe_named_in, recipe_tables
 from surgplan.case.source_note import remembered
 from surgplan.case.toml_files import parse_setting, parse_value, read_toml
 from surgplan.errors import WrongUsage
@@ -164,7 +164,9 @@ def plan_case(
     if "recipe" not in stored:
         raise WrongUsage(where, "no recipe was named", advice="Pass -r NAME; `surgplan recipes` lists them")
     entries = CaseFile.from_table(stored, where, also=STAGE_TABLES)
-    recipe_path = _recipe_of(entries, given, is_case_file)
+    named_here = is_case_file and recipe is None
+    beside = given.parent
+    recipe_path = recipe_named_in(given, "names", entries.recipe) if named_here else find_recipe(entries.recipe, beside)
     overrides: list[tuple[str, dict[str, Any]]] = [(where, over)] if over else []
     overrides += _from_environment(os.environ if environment is None else environment)
     overrides += [(f"--set {setting}", parse_setting(setting)) for setting in settings]
@@ -176,16 +178,6 @@ def plan_case(
     scan = source or (_source_of(given, entries) if is_case_file else given)
     masks = masks or (_masks_of(given, entries) if is_case_file else None)
     return CasePlan(entries.case, scan, entries.recipe, chosen, landmarks, paths, entries, masks)
-
-
-def _recipe_of(entries: CaseFile, given: Path, is_case_file: bool) -> Path:
-    """The recipe's file; when the case file names one that is not there, the error is about the case file."""
-    try:
-        return find_recipe(entries.recipe, given.parent)
-    except WrongUsage as error:
-        if not is_case_file:
-            raise
-        raise WrongUsage(given, f"names {error.subject}: {error.found}", advice=error.advice) from None
 
 
 def default_case_name(given: Path) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 from surgplan import __version__
 from surgplan.errors import BadInput
 from surgplan.formats.atomic import disk_error
+from surgplan.formats.limits import read_whole
 
 LOG = "log.jsonl"
 OPERATOR = "SURGPLAN_OPERATOR"
@@ -115,9 +116,7 @@ def read_log(folder: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     """
     path = folder / LOG
     try:
-        if path.stat().st_size > LARGEST_LOG:
-            raise BadInput(path, f"has {path.stat().st_size} bytes", f"at most {LARGEST_LOG}", "This is no such log")
-        lines = path.read_bytes().decode("utf-8", "replace").split("\n")
+        lines = read_whole(path, LARGEST_LOG).decode("utf-8", "replace").split("\n")
     except FileNotFoundError:
         return (), ()
     except OSError as error:

@@ -108,6 +108,14 @@ def find_recipe(name: str, beside: Path | None = None) -> Path:
     return known[name]
 
 
+def recipe_named_in(holder: Path, word: str, name: str) -> Path:
+    """The file of a recipe that another file names; when there is none, the error is about the file that names it."""
+    try:
+        return find_recipe(name, holder.parent)
+    except WrongUsage as error:
+        raise WrongUsage(holder, f"{word} {error.subject}: {error.found}", advice=error.advice) from None
+
+
 def recipe_chain(path: Path) -> tuple[Path, ...]:
     """The recipe's file, then that of the recipe which it `extends`, and so on.
 
@@ -121,7 +129,7 @@ def recipe_chain(path: Path) -> tuple[Path, ...]:
         if len(chain) > DEEPEST_EXTENSION or not isinstance(base, str):
             found = f"`extends = {base!r}` goes round in circles or is no name"
             raise WrongUsage(chain[-1], found, advice="Name one recipe")
-        chain.append(find_recipe(base, chain[-1].parent))
+        chain.append(recipe_named_in(chain[-1], "extends", base))
     return tuple(chain)
 
 

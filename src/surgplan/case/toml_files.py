@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,10 @@ from surgplan.formats.limits import read_whole
 
 LARGEST_TOML = 1 << 20
 """Recipes and case files are written by people: 1 MiB is far beyond any of them."""
+
+DEEPEST = 100
+DEEP = re.compile(rf"(?<![\w'\"-])(?:[\w'\"-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
+"""A name of very many parts: the parser's time grows with their square, a minute and more in a file of this size."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -27,7 +32,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         It is no file, or larger than `LARGEST_TOML`.
     """
     try:
-        return tomllib.loads(read_whole(path, LARGEST_TOML).decode("utf-8"))
+        text = read_whole(path, LARGEST_TOML).decode("utf-8")
+        if DEEP.search(text):
+            raise WrongUsage(path, f"names a table of more than {DEEPEST} parts", advice="This is not a recipe")
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise Missing(path, "there is no such file", advice="Check the path") from None
     except IsADirectoryError:

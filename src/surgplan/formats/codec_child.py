@@ -17,7 +17,7 @@ import numpy as np
 
 from surgplan.errors import BadInput, SurgplanError
 from surgplan.formats.dicom_codecs import decoded_frame
-from surgplan.formats.limits import AGAIN
+from surgplan.formats.limits import AGAIN, lower_limit
 
 ANSWER: Final = Struct("<B3sIIQ")
 """Whether pixels follow, their numpy type, rows, columns, and how many bytes follow."""
@@ -29,10 +29,10 @@ LONGEST_S = 8
 
 def main() -> None:
     """Decode all slices that stdin names."""
-    _limit(resource.RLIMIT_AS, MOST_MEMORY)
+    lower_limit(resource.RLIMIT_AS, MOST_MEMORY)
     answers = sys.stdout.buffer
     for each in pickle.load(sys.stdin.buffer):
-        _limit(resource.RLIMIT_CPU, int(time.process_time()) + LONGEST_S)
+        lower_limit(resource.RLIMIT_CPU, int(time.process_time()) + LONGEST_S)
         try:
             raw = np.ascontiguousarray(decoded_frame(each))
             if raw.ndim != 2 or raw.dtype.kind not in "iu":
@@ -47,12 +47,6 @@ def main() -> None:
             answers.write(ANSWER.pack(1, raw.dtype.str.encode(), *raw.shape, raw.nbytes))
             answers.write(raw.data)
         answers.flush()
-
-
-def _limit(kind: int, most: int) -> None:
-    """Lower a limit of this process, never above what the system allows."""
-    allowed = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (most if allowed == resource.RLIM_INFINITY else min(most, allowed), allowed))
 
 
 if __name__ == "__main__":

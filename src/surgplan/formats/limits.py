@@ -73,6 +73,14 @@ def check_memory(subject: object, needed: int) -> None:
         raise OutOfResources(subject, f"needs {told_bytes(needed)} of memory", f"at most {told_bytes(present)}", advice)
 
 
+def lower_limit(kind: int, most: int) -> None:
+    """Lower a limit of this process (`resource.RLIMIT_…`), never above what the system allows."""
+    import resource
+
+    allowed = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (most if allowed == resource.RLIM_INFINITY else min(most, allowed), allowed))
+
+
 def check_regular(path: Path) -> None:
     """Raise `BadInput` for what is no file at all: reading a pipe would wait for ever, a device never ends.
 

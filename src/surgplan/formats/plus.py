@@ -15,7 +15,9 @@ from xml.etree import ElementTree
 import numpy as np
 
 from surgplan.errors import BadInput, blaming
+from surgplan.formats.limits import check_regular, read_whole
 from surgplan.formats.markups import StoredPoints
+from surgplan.formats.xml_prolog import refuse_document_type
 from surgplan.model.frames import Array, Frame, Transform
 from surgplan.model.points import Landmark, PointSet
 from surgplan.model.tracking import Recording
@@ -67,6 +69,7 @@ def _fields(path: Path) -> list[tuple[str, str]]:
     """Keys and values of the text header, of MetaImage (`key = value`) or NRRD (`key:=value`)."""
     found = []
     try:
+        check_regular(path)
         if path.stat().st_size == 0:
             raise BadInput(path, "is empty", "a tracker's recording", AGAIN)
         with path.open("rb") as file:
@@ -135,12 +138,8 @@ def _transform(element: ElementTree.Element) -> Transform:
 def _parsed(path: Path) -> ElementTree.Element:
     advice = "Name a PLUS configuration file"
     try:
-        size = path.stat().st_size
-        if size > LARGEST_CONFIG:
-            raise BadInput(path, f"has {size} bytes", f"at most {LARGEST_CONFIG}", advice)
-        data = path.read_bytes()
-        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            raise BadInput(path, "declares a document type", "none", "Remove it")
+        data = read_whole(path, LARGEST_CONFIG)
+        refuse_document_type(path, data, "Remove it")
         root = ElementTree.fromstring(data)
     except OSError as error:
         raise BadInput(

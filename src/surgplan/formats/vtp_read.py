@@ -33,6 +33,7 @@ from surgplan.formats.mesh_parts import (
     stored_label,
 )
 from surgplan.formats.polygons import triangulated
+from surgplan.formats.xml_prolog import refuse_document_type
 from surgplan.model.labels import Label
 
 TYPES = {"Int8": "i1", "UInt8": "u1", "Int16": "i2", "UInt16": "u2", "Int32": "i4", "UInt32": "u4", "Int64": "i8"}
@@ -51,8 +52,7 @@ def vtp_contents(path: Path, data: bytes) -> Contents:
     """
     if not data.rstrip().endswith(b"</VTKFile>"):
         raise BadInput(path, "does not end with </VTKFile>: cut short", "a whole file", EXPORT_AGAIN)
-    if b"<!DOCTYPE" in data[:4096] or b"<!ENTITY" in data[:4096]:
-        raise BadInput(path, "declares a document type", "none", EXPORT_AGAIN)
+    refuse_document_type(path, data, EXPORT_AGAIN)
     at = data.find(b"<AppendedData")
     text, appended = (data, b"") if at < 0 else (data[:at] + b"</VTKFile>", data[at:])
     try:

@@ -45,7 +45,7 @@ def check_strays(
     lost = [each for each, reason in left if reason in (NO_PLACE, NO_SIZE) or _continues(each, best.layout)]
     strays = [each for each in (*few, *lost) if _claims(each, best.first) or _continues(each, best.layout)]
     if not strays:
-        return ()
+        return _told_few(few, best)
     found = _told(strays, best)
     if refuse:
         advice = f"Export the series again, or pass --series {best.number} to do without"
@@ -54,9 +54,19 @@ def check_strays(
     return (Finding("strays", Level.WARN, f"{found}: left out", "none", advice),)
 
 
+def _told_few(few: Sequence[SliceHeader], best: Series) -> tuple[Finding, ...]:
+    """Single images of the series that differ in kind and size: a page of a report, or a slice that was damaged."""
+    own = [each for each in few if best.first.series_uid and each.series_uid == best.first.series_uid]
+    if not own:
+        return ()
+    advice = "Check that no slice of the volume is missing"
+    return (Finding("strays", Level.WARN, f"{_told(own, best)}: left out", "none", advice),)
+
+
 def _claims(each: SliceHeader, own: SliceHeader) -> bool:
-    """Whether it says to be of the series and of the same kind of image."""
-    return bool(own.series_uid) and (each.series_uid, each.image_type[:3]) == (own.series_uid, own.image_type[:3])
+    """Whether it says to be of the series and of the same kind of image; without a UID, the folder tells."""
+    together = bool(own.series_uid) or each.path.parent == own.path.parent
+    return together and (each.series_uid, each.image_type[:3]) == (own.series_uid, own.image_type[:3])
 
 
 def _continues(each: SliceHeader, layout: Layout | None) -> bool:
