@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, datadict
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from pydicom.valuerep import PersonName
@@ -180,6 +180,14 @@ def test_a_deflated_bomb_takes_no_memory(tmp_path: Path) -> None:
     found = read_headers(path)
     assert isinstance(found, Skipped)
     assert "too large" in found.reason
+
+
+@pytest.mark.parametrize("keyword", KEYWORDS)
+def test_tags_are_those_of_the_standard(keyword: str) -> None:
+    assert (datadict.tag_for_keyword(keyword), datadict.dictionary_VR(keyword)[:2]) == (
+        KEYWORDS[keyword][0],
+        KEYWORDS[keyword][1],
+    )
 
 
 def test_every_file_says_what_pydicom_says(test_data: Path) -> None:

@@ -42,7 +42,7 @@ KEYWORDS: dict[str, tuple[int, str]] = {
     "MREchoSequence": (0x00189114, "SQ"),
     "MRDiffusionSequence": (0x00189117, "SQ"),
     "CardiacSynchronizationSequence": (0x00189118, "SQ"),
-    "NominalCardiacTriggerDelayTime": (0x00189153, "FD"),
+    "NominalCardiacTriggerDelayTime": (0x00209153, "FD"),
     "MRImageFrameTypeSequence": (0x00189226, "SQ"),
     "CTReconstructionSequence": (0x00189314, "SQ"),
     "CTImageFrameTypeSequence": (0x00189329, "SQ"),
