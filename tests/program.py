@@ -39,11 +39,16 @@ class Ended:
         return lines[0].removeprefix("error: ")
 
 
+def program_words(*words: object) -> list[str]:
+    """The command line of `surgplan WORDS…`, for whoever starts it otherwise."""
+    return [sys.executable, "-m", "surgplan", *map(str, words)]
+
+
 def surgplan(*words: object, cwd: Path | None = None, timeout: float = 300, **variables: str) -> Ended:
     """Run `surgplan WORDS…` to its end."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("SURGPLAN_")}
     env |= {"SURGPLAN_SALT": "the key of the tests", "XDG_STATE_HOME": STATE} | variables
-    command = [sys.executable, "-m", "surgplan", *map(str, words)]
+    command = program_words(*words)
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.faults.campaign import Bench, finals, program
+from tests.faults.campaign import Bench, finals
+from tests.program import program_words
 
 RECIPE = ("-r", "example-femur", "--set", "report.pictures=false", "--retries", "5")
 
@@ -31,7 +32,7 @@ def bad_batch(bench: Bench, folder: Path, given: argparse.Namespace) -> Iterator
         rows.append(f"case {number},{source}")
     (folder / "list.csv").write_text("\n".join(rows) + "\n")
     process = subprocess.Popen(
-        program("batch", "--list", folder / "list.csv", "-o", cases, *RECIPE, "--json"),
+        program_words("batch", "--list", folder / "list.csv", "-o", cases, *RECIPE, "--json"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -11,13 +11,12 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.program import files_below, surgplan
+from tests.program import files_below, program_words, surgplan
 
 DIFFERS = ("manifest.json", ".surgplan/source")
 """Files whose bytes hold times, or the path of the case."""
@@ -55,10 +54,6 @@ def words(scan: Path, case: Path, *more: object) -> list[object]:
     return [*fixed, *more]
 
 
-def program(*given: object) -> list[str]:
-    return [sys.executable, "-m", "surgplan", *map(str, given)]
-
-
 def finals(case: Path) -> dict[str, bytes]:
     """The files under their final names, without those whose bytes hold times."""
     return {name: data for name, data in files_below(case).items() if name not in DIFFERS and ".part" not in name}
@@ -85,7 +80,7 @@ def not_resumed(bench: Bench, case: Path) -> list[str]:
 def killed(bench: Bench, case: Path, delay: float) -> list[str]:
     """Kill a run after `delay` seconds without a word, then resume it."""
     process = subprocess.Popen(
-        program(*words(bench.scan, case)),
+        program_words(*words(bench.scan, case)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -114,7 +109,7 @@ def calls_of(bench: Bench, folder: Path, call: str) -> int:
     trace = folder / "trace"
     case = folder / "traced"
     subprocess.run(
-        ["strace", "-f", "-qq", "-o", trace, "-e", f"trace={call}", *program(*words(bench.scan, case))],
+        ["strace", "-f", "-qq", "-o", trace, "-e", f"trace={call}", *program_words(*words(bench.scan, case))],
         check=True,
         capture_output=True,
     )
@@ -127,7 +122,7 @@ def failed_call(bench: Bench, case: Path, call: str, error: str, number: int) ->
     inject = f"inject={call}:error={error}:when={number}"
     tool = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
     done = subprocess.run(
-        [*tool, *program(*words(bench.scan, case))], capture_output=True, text=True, check=False, timeout=300
+        [*tool, *program_words(*words(bench.scan, case))], capture_output=True, text=True, check=False, timeout=300
     )
     wrong = []
     if done.returncode == 0 and finals(case) != bench.truth:
@@ -162,7 +157,9 @@ def race(bench: Bench, case: Path, runners: int, settings: Sequence[str]) -> lis
     began = time.monotonic()
     processes = [
         subprocess.Popen(
-            program(*words(bench.scan, case, "--set", f"surface.tolerance_mm={settings[number % len(settings)]}")),
+            program_words(
+                *words(bench.scan, case, "--set", f"surface.tolerance_mm={settings[number % len(settings)]}")
+            ),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import FATES, Bench, calls_of, failed_call, finals, flips, killed, program, race, words
-from tests.program import surgplan
+from tests.faults.campaign import FATES, Bench, calls_of, failed_call, finals, flips, killed, race, words
+from tests.program import program_words, surgplan
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_an_old_output_is_whole_until_the_new_one_is(bench: Bench, tmp_path: Pat
     old, volume = b"what was there before", tmp_path / "volume.nrrd"
     volume.write_bytes(old)
     tool = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={call}:error=ENOSPC:when=1+"]
-    command = [*tool, *program("ingest", bench.scan, "-o", volume, "--overwrite")]
+    command = [*tool, *program_words("ingest", bench.scan, "-o", volume, "--overwrite")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert volume.read_bytes() == old
     assert list(tmp_path.iterdir()) == [volume]
@@ -90,5 +90,5 @@ def test_a_full_disk_for_what_is_told(tmp_path: Path, stream: str) -> None:
     wanted = {"stdout": (["recipes"], 7), "stderr": (["verify", tmp_path / "nothing"], 5)}
     arguments, code = wanted[stream]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(program(*arguments), check=False, **{stream: full})  # type: ignore[call-overload]
+        done = subprocess.run(program_words(*arguments), check=False, **{stream: full})  # type: ignore[call-overload]
     assert done.returncode == code

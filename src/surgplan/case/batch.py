@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from surgplan.case.batch_list import BatchCase, case_of, scans_in, stamp
 from surgplan.case.lock import PRIVATE, locked
+from surgplan.case.needs import run_bytes
 from surgplan.case.pool import Job, JobEnd, Limits, Pool
 from surgplan.findings import READY, REJECTED, WITH_WARNINGS
 from surgplan.formats.atomic import write_text
@@ -27,11 +28,6 @@ LOGS = "logs"
 TURN_S = 0.05
 SUMMARY_S = 5.0
 """How often the summary is written while the batch runs."""
-BASE_BYTES = 500_000_000
-BYTES_FOR_EACH = 8
-"""Memory of a run: measured 0.33 GB for a scan of 4 MB, and 1.0 to 1.8 GB for one of 210 MB."""
-PACKED = {".gz": 3, ".zip": 3}
-"""How much larger scans are than such a file, at the most usual."""
 AGAIN = frozenset([1, 7, 9])
 """Exit codes that may go away: a bug that hits seldom, memory that was short, a lock that was held."""
 
@@ -156,7 +152,7 @@ class _Batch:
         self.cases[case.name] = case
         words = run_words(case, self.folder / case.folder_name, self.rules, overwrite)
         log = self.folder / LOGS / f"{case.folder_name}.log"
-        self.pool.submit(Job(case.name, words, log, expected_bytes(case.source)))
+        self.pool.submit(Job(case.name, words, log, run_bytes(case.source)))
 
     def work(self, inbox: Inbox | None) -> None:
         while self.pool.busy or (inbox is not None and inbox.open):
@@ -192,13 +188,6 @@ def run_words(case: BatchCase, folder: Path, rules: BatchRules, overwrite: bool)
     for setting in (*rules.settings, *case.settings):
         words += ["--set", setting]
     return tuple(words + (["--overwrite"] if overwrite else []))
-
-
-def expected_bytes(source: Path) -> int:
-    """Memory that a case should take, by the size of its scan; a case file's scan is not looked for."""
-    files: Iterable[Path] = source.rglob("*") if source.is_dir() else [source]
-    stored = sum(path.stat().st_size * PACKED.get(path.suffix.lower(), 1) for path in files if path.is_file())
-    return BASE_BYTES + BYTES_FOR_EACH * stored
 
 
 def case_end(end: JobEnd, case: BatchCase) -> CaseEnd:

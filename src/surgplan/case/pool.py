@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,11 +215,3 @@ def _resident_of_groups() -> dict[int, int]:
             group = int(fields[2])
             found[group] = found.get(group, 0) + int(fields[21]) * page
     return found
-
-
-def free_memory() -> int:
-    """Bytes of memory that programs can still take on this machine; all of it where that is not told."""
-    with suppress(OSError, StopIteration, ValueError):
-        lines: Sequence[str] = Path("/proc/meminfo").read_text("ascii").splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1])
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -24,6 +24,7 @@ from surgplan.case.manifest import (
     stage_key,
     write_manifest,
 )
+from surgplan.case.needs import check_needs, scan_bytes
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
 from surgplan.case.workshop import STAGES, Stage, Workshop
@@ -234,6 +235,12 @@ class _Run:
         inputs = _inputs(stage, self.plan, self.outcome.manifest, self.source)
         return stage_key(stage.name, stage.version, stage.parameters(self.plan), inputs)
 
+    def _volume_bytes(self) -> int:
+        """Bytes of the volume, or of the scan while there is none."""
+        ingested = self.outcome.manifest.stages.get("ingest")
+        files = ingested.outputs.values() if ingested is not None else ()
+        return max((file.size for file in files), default=0) or scan_bytes(source_files(self.plan.source))
+
     def _cached(self, stage: Stage) -> StageRecord | None:
         if self.cache is None:
             return None
@@ -243,6 +250,7 @@ class _Run:
         return record
 
     def _made(self, stage: Stage) -> StageRecord:
+        check_needs(stage.name, self._volume_bytes(), self.folder)
         output = stage.run(self.workshop)
         outputs = {
             file.path.relative_to(self.folder).as_posix(): FileRecord(sha256=file.sha256, size=file.size)

@@ -73,7 +73,8 @@ def command(
     from surgplan.case.batch import AGAIN, BatchRules, Inbox, run_batch
     from surgplan.case.batch_list import gather
     from surgplan.case.batch_summary import summary
-    from surgplan.case.pool import Limits, free_memory
+    from surgplan.case.needs import free_memory
+    from surgplan.case.pool import Limits
 
     limits = Limits(
         jobs=jobs or os.cpu_count() or 1,
