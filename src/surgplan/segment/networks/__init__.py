@@ -1,0 +1,1 @@
+"""Networks on any scan: brought to the network's grid, run patch by patch, and back."""
