@@ -23,7 +23,7 @@ from surgplan.params import Params, nearest
 from surgplan.segment.given import Given
 from surgplan.segment.mask_params import EVERY
 
-STAGE_TABLES = ("ingest", "structure", "surface", "print", "navigation", "registration", "report")
+STAGE_TABLES = ("ingest", "structure", "networks", "surface", "print", "navigation", "registration", "report")
 
 Vector = tuple[float, float, float]
 Name = Annotated[str, Field(min_length=1, max_length=64)]

@@ -17,6 +17,7 @@ from surgplan.navigation.stage import NavigationParams
 from surgplan.params import Params, nearest
 from surgplan.printing.stage import PrintParams
 from surgplan.report.stage import ReportParams
+from surgplan.segment.networks.params import NetworkLimits
 from surgplan.segment.stage import SegmentParams, StructureParams
 from surgplan.surface.stage import SurfaceParams
 
@@ -30,6 +31,7 @@ class Recipe(Params):
     description: str = Field("", description="one line: what the recipe is for")
     ingest: IngestParams = Field(default_factory=IngestParams, description="reading the scan")
     structure: tuple[StructureParams, ...] = Field(min_length=1, description="what to segment")
+    networks: NetworkLimits = Field(default_factory=NetworkLimits, description="what networks may use of the machine")
     surface: SurfaceParams = Field(default_factory=SurfaceParams, description="from labels to surfaces")
     print: PrintParams = Field(default_factory=PrintParams, description="preparing for the printer")
     navigation: NavigationParams = Field(default_factory=NavigationParams, description="landmarks and frames")

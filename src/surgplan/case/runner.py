@@ -27,7 +27,7 @@ from surgplan.case.manifest import (
 from surgplan.case.needs import check_needs, scan_bytes
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
-from surgplan.case.workshop import STAGES, Stage, Workshop
+from surgplan.case.workshop import STAGES, Stage, Workshop, stages_of
 from surgplan.errors import Missing, WouldOverwrite
 from surgplan.findings import Finding
 from surgplan.formats.atomic import sha256_of, sweep
@@ -128,7 +128,7 @@ def dry_run(plan: CasePlan, folder: Path) -> list[tuple[str, str]]:
     source = source_digest(plan.source, source_files(plan.source))
     told = []
     changed: set[str] = set()
-    for stage in STAGES:
+    for stage in stages_of(plan):
         why = _why(stage, plan, manifest, source, folder, changed)
         told.append((stage.name, f"would run: {why}" if why else "up to date"))
         changed |= {stage.name} if why else set()
@@ -165,6 +165,7 @@ def _inputs(stage: Stage, plan: CasePlan, manifest: Manifest, source: str) -> di
     made = {
         name: record.sha256
         for earlier in stage.after
+        if earlier in manifest.stages
         for name, record in sorted(manifest.stages[earlier].outputs.items())
     }
     return {**made, **stage.outside(plan)}
@@ -190,7 +191,17 @@ class _Run:
         self.began = False
 
     def all(self) -> Outcome:
-        return self._these(STAGES)
+        stages = stages_of(self.plan)
+        manifest = self.outcome.manifest
+        wanted = [stage.name for stage in stages]
+        gone = [record for name, record in manifest.stages.items() if name not in wanted]
+        if gone:  # the recipe has no use any more for what these stages made
+            kept = {name: record for name, record in manifest.stages.items() if name in wanted}
+            self.outcome.manifest = self.workshop.manifest = manifest.model_copy(update={"stages": kept})
+        outcome = self._these(stages)
+        for record in gone:
+            self._remove_what_is_no_longer_made(record)
+        return outcome
 
     def only_report(self) -> Outcome:
         return self._these(STAGES[-1:])
@@ -279,10 +290,10 @@ class _Run:
         times = {**manifest.times, stage.name: round(seconds, 3)}
         self.outcome.manifest = manifest.model_copy(update={"stages": stages, "times": times})
         self.workshop.manifest = self.outcome.manifest
-        self._remove_what_is_no_longer_made(old, record)
+        self._remove_what_is_no_longer_made(old)
         write_manifest(self.folder, self.outcome.manifest)
 
-    def _remove_what_is_no_longer_made(self, old: StageRecord | None, new: StageRecord) -> None:
+    def _remove_what_is_no_longer_made(self, old: StageRecord | None) -> None:
         """A structure that left the recipe must not leave its model behind; only our own files are touched."""
         kept = self.outcome.manifest.outputs.keys()
         for name, stored in old.outputs.items() if old else ():

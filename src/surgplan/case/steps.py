@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from surgplan.formats.atomic import Written
 from surgplan.ingest.stage import IngestParams
 from surgplan.model.frames import Transform
 from surgplan.model.labels import LabelMap
+from surgplan.model.masks import NamedMask
 from surgplan.model.plate import Plate
 from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
@@ -25,6 +26,8 @@ from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationParams, NavigationPlan, plan_navigation
 from surgplan.printing.stage import PrintParams, PrintResult, prepare
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
+from surgplan.segment.mask_params import MaskKey
+from surgplan.segment.networks.params import NetworkLimits
 from surgplan.segment.stage import Given, SegmentParams, segment
 from surgplan.surface.stage import SurfaceMeasures, SurfaceParams, SurfaceResult, make_surfaces
 
@@ -52,6 +55,16 @@ def ingest_step(source: Path, params: IngestParams, target: Path) -> StepOutput[
     written = write_volume(target, ingested.volume)
     results = {"facts": dict(ingested.facts), "corrections": [dict(each) for each in ingested.corrections]}
     return StepOutput(ingested, (written,), ingested.findings, results)
+
+
+def networks_step(
+    volume: Volume, params: SegmentParams, limits: NetworkLimits, folder: Path
+) -> StepOutput[Mapping[MaskKey, NamedMask]]:
+    """Run the networks and programs that structures ask for; write each mask below the folder."""
+    from surgplan.case.networks import run_networks
+
+    made = run_networks(volume, params, limits, folder)
+    return StepOutput(made.masks, made.written, made.findings, made.results)
 
 
 def segment_step(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from surgplan.case.casefile import CasePlan
 from surgplan.case.manifest import Manifest, environment
+from surgplan.case.networks import asks_networks, network_parameters, read_networks
 from surgplan.case.steps import (
     StepOutput,
     ingest_step,
     measures_adapter,
     navigation_step,
+    networks_step,
     print_step,
     report_step,
     segment_step,
@@ -22,14 +24,17 @@ from surgplan.case.steps import (
 )
 from surgplan.model.frames import LPS, PRINT, Transform
 from surgplan.model.labels import LabelMap, file_stem
+from surgplan.model.masks import NamedMask
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.printing.stage import prepare
 from surgplan.report.stage import ReportInput
+from surgplan.segment.mask_params import MaskKey
 
 VOLUME = "volume.nrrd"
 LABELS = "labels.seg.nrrd"
+NETWORKS = "networks"
 
 
 class Workshop:
@@ -44,6 +49,11 @@ class Workshop:
         from surgplan.formats.images import read_volume
 
         return read_volume(self.folder / VOLUME)
+
+    @cached_property
+    def network_masks(self) -> Mapping[MaskKey, NamedMask]:
+        """What networks and programs have found."""
+        return read_networks(self.plan.recipe.segment, self.folder / NETWORKS)
 
     @cached_property
     def labels(self) -> LabelMap:
@@ -98,7 +108,7 @@ class Stage:
     """One of the six: what it needs, what decides its result, and how it is made.
 
     `version` grows whenever the same inputs and parameters would give other bytes than before. `outside` tells the
-    SHA-256 of files that it reads beside what earlier stages made.
+    SHA-256 of files that it reads beside what earlier stages made; `wanted`, whether the recipe needs the stage at all.
     """
 
     name: str
@@ -107,6 +117,7 @@ class Stage:
     parameters: Callable[[CasePlan], dict[str, Any]]
     run: Callable[[Workshop], StepOutput[Any]]
     outside: Callable[[CasePlan], dict[str, str]] = lambda plan: {}
+    wanted: Callable[[CasePlan], bool] = lambda plan: True
 
 
 def _ingest(shop: Workshop) -> StepOutput[Any]:
@@ -115,9 +126,17 @@ def _ingest(shop: Workshop) -> StepOutput[Any]:
     return output
 
 
+def _networks(shop: Workshop) -> StepOutput[Any]:
+    recipe = shop.plan.recipe
+    output = networks_step(shop.volume, recipe.segment, recipe.networks, shop.folder / NETWORKS)
+    shop.network_masks = output.noun
+    return output
+
+
 def _segment(shop: Workshop) -> StepOutput[Any]:
     plan = shop.plan
-    output = segment_step(shop.volume, plan.recipe.segment, plan.given, shop.folder / LABELS, plan.masks)
+    given = replace(plan.given, masks=shop.network_masks)
+    output = segment_step(shop.volume, plan.recipe.segment, given, shop.folder / LABELS, plan.masks)
     shop.labels = output.noun
     return output
 
@@ -161,6 +180,10 @@ def _segment_parameters(plan: CasePlan) -> dict[str, Any]:
     return {**params.model_dump(mode="json"), **({"landmark": entries} if entries else {})}
 
 
+def _network_parameters(plan: CasePlan) -> dict[str, Any]:
+    return network_parameters(plan.recipe.segment, plan.recipe.networks)
+
+
 def _mask_digests(plan: CasePlan) -> dict[str, str]:
     return plan.masks.digests if plan.masks else {}
 
@@ -183,9 +206,22 @@ def _report_parameters(plan: CasePlan) -> dict[str, Any]:
 
 STAGES = (
     Stage("ingest", 1, (), _of("ingest"), _ingest),
-    Stage("segment", 2, ("ingest",), _segment_parameters, _segment, _mask_digests),
+    Stage(
+        "networks",
+        1,
+        ("ingest",),
+        _network_parameters,
+        _networks,
+        wanted=lambda plan: asks_networks(plan.recipe.segment),
+    ),
+    Stage("segment", 2, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 1, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 1, ("surface",), _print_parameters, _print),
     Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
     Stage("report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report),
 )
+
+
+def stages_of(plan: CasePlan) -> tuple[Stage, ...]:
+    """The stages that the recipe needs, in order."""
+    return tuple(stage for stage in STAGES if stage.wanted(plan))

@@ -14,7 +14,10 @@ from surgplan import __version__
 from surgplan.cli.options import speaking
 from surgplan.cli.output import Output, Result, table
 
-OPTIONAL = {"open3d": "surface registration: pip install 'surgplan[registration]'"}
+OPTIONAL = {
+    "onnxruntime": "networks of the lab's own: pip install 'surgplan[networks]'",
+    "open3d": "surface registration: pip install 'surgplan[registration]'",
+}
 
 
 @click.command("info")

@@ -37,6 +37,7 @@ COMMANDS = {
     "log": "What was done to a case, when and by whom, and whether anybody changed that.",
     "example": "Make an example case with known truth.",
     "recipes": "List, show and explain recipes.",
+    "models": "List, explain and check networks of the lab's own.",
     "printers": "List the printers that recipes can name.",
     "info": "Versions, folders and what optional parts are installed.",
     "completion": "Print the shell's completion script.",

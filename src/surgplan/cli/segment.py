@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from surgplan.cli.options import (
 )
 from surgplan.cli.output import Output, Result
 from surgplan.errors import WrongUsage
+from surgplan.segment.networks.params import NetworkLimits
 from surgplan.segment.stage import Given, SegmentParams, StructureParams
 
 
@@ -57,7 +59,7 @@ def command(
     existing(volume)
     from surgplan.case.casefile import plan_case
     from surgplan.case.masks import MaskFiles
-    from surgplan.case.steps import segment_step
+    from surgplan.case.steps import networks_step, segment_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
     from surgplan.formats.markups import read_points
@@ -67,13 +69,18 @@ def command(
         if settings:
             raise WrongUsage("--set", "changes a recipe, and none was named", advice="Pass -r NAME as well")
         params = SegmentParams(structures=(StructureParams.from_table(single, "command line"),))
+        limits = NetworkLimits()
     elif single:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in single)
         raise WrongUsage(names, "given together with -r", advice="Use --set structure.NAME.key=value with a recipe")
     else:
-        params = plan_case(volume, recipe, "case", settings).recipe.segment
+        chosen = plan_case(volume, recipe, "case", settings).recipe
+        params, limits = chosen.segment, chosen.networks
     refuse_overwriting(target, overwrite)
     points = Given(read_points(existing(landmarks))) if landmarks else Given()
     files = MaskFiles(existing(masks), existing(mask_names) if mask_names else None) if masks else None
-    made = segment_step(read_volume(volume), params, points, target, files)
-    output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))
+    scan = read_volume(volume)
+    found = networks_step(scan, params, limits, target.with_name(f"{target.name.partition('.')[0]}-networks"))
+    made = segment_step(scan, params, replace(points, masks=found.noun), target, files)
+    written = tuple(file.path for file in (*made.written, *found.written))
+    output.result(Result(written, (*found.findings, *made.findings), {**found.results, **made.results}))

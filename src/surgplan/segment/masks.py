@@ -5,7 +5,7 @@ All of them reach this stage as masks; where a mask comes from is the first half
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from surgplan.errors import BadInput, EmptyLabel, WrongUsage
 from surgplan.findings import Finding, Level
@@ -35,7 +35,7 @@ def from_mask(scene: Scene, params: StructureParams) -> Found:
     """
     key = params.mask_key
     assert key is not None
-    mask = scene.given.masks[_chosen(scene.given.masks, key, params.name)]
+    mask = scene.given.masks[mask_meant(scene.given.masks, key, params.name)]
     region, findings = place(mask, scene.volume)
     if not region.voxels:
         advice = "Leave it out, or set optional = true"
@@ -47,8 +47,14 @@ def _told(mask: NamedMask, key: MaskKey) -> str:
     return f"`{mask.name}`" + (f" in {mask.source}" if mask.source else f" of {key[0]}")
 
 
-def _chosen(masks: Mapping[MaskKey, NamedMask], key: MaskKey, structure: str) -> MaskKey:
-    """The key of the mask that is meant: of that name, or of the same structure under another of its names."""
+def mask_meant(masks: Collection[MaskKey], key: MaskKey, structure: str) -> MaskKey:
+    """The key of the mask that is meant: of that name, or of the same structure under another of its names.
+
+    Raises
+    ------
+    WrongUsage
+        There is none, or several could be meant.
+    """
     if key in masks:
         return key
     source, name = key
@@ -106,7 +112,7 @@ def _taken(structure: StructureParams, given: Given) -> MaskKey | None:
     if key is None or _is_every(structure):
         return None
     try:
-        return _chosen(given.masks, key, structure.name)
+        return mask_meant(given.masks, key, structure.name)
     except WrongUsage:
         return None  # told when the structure is made
 

@@ -1,7 +1,8 @@
 """A scan along the network's axes, and from one spacing to another along each of them.
 
 An oblique scan is not turned: its own axes are taken, each for the one of the network that it lies nearest to, as
-nnU-Net and MONAI do. The extent of the scan stays: n voxels become m, and a voxel's centre y lies at (y + ½) · n / m − ½.
+nnU-Net and MONAI do. The extent of the scan stays: n voxels become m, and the centre of voxel y lies at
+(y + ½) · n / m − ½.
 """
 
 from __future__ import annotations
@@ -107,12 +108,12 @@ def resampled(array: Reals, counts: tuple[int, int, int], how: tuple[Interpolati
     for axis in sorted(range(3), key=lambda axis: counts[axis] / array.shape[axis]):
         if counts[axis] == array.shape[axis]:
             continue
-        source, low, high = result, result.min(), result.max()
+        source = result
         if how[axis] == "cubic" and result.shape[axis] > 1:
             from scipy.ndimage import spline_filter1d
 
             source = spline_filter1d(result, 3, axis=axis, output=np.float32, mode="mirror")
         result = taps(array.shape[axis], counts[axis], how[axis]).along(source, axis)
-        if how[axis] == "cubic":
-            np.clip(result, low, high, out=result)  # splines overshoot at edges
+    if "cubic" in how and result is not array:
+        np.clip(result, array.min(), array.max(), out=result)  # splines overshoot at edges
     return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -224,7 +225,7 @@ class _Decided:
         self._values = np.array([0, *(label.value for label in card.label)], dtype=np.uint16)
         count = len(card.label) if card.output.kind == "sigmoid" else 1
         kind = np.bool_ if card.output.kind == "sigmoid" else np.uint16
-        self._maps = [np.zeros(volume.grid.shape, dtype=kind) for _ in range(count)]
+        self._maps: list[NDArray[Any]] = [np.zeros(volume.grid.shape, dtype=kind) for _ in range(count)]
         self._views = [plan.turn.apply(each) for each in self._maps]
         threshold = card.output.threshold
         self._level = np.log(threshold / (1 - threshold)) if card.output.logits else threshold
