@@ -8,6 +8,7 @@ machine. Nothing here asserts a time: the figures are for people to judge.
     machine.py        what the figures were measured on
     case_large.py     the 512×512×400 example: made, run by surgplan, held against its truth
     bench_dicom2stl.py   dicom2stl on the same series, in an environment of its own, in turns with surgplan
+    bench_read.py     reading a series, against pydicom and numpy; compressed, on one core and on all
     kernels.py        the single stages, each in a process of its own
     pages.py          docs/benchmarks.md from docs/benchmarks.json
 """

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import bench_dicom2stl, kernels
+from tests.benchmarks import bench_dicom2stl, bench_read, kernels
 from tests.benchmarks.case_large import BUILD, Scan, example, run_surgplan, surgplan
 from tests.benchmarks.machine import facts
 from tests.benchmarks.measure import BenchmarkFailed, run, summary
@@ -16,7 +16,7 @@ from tests.benchmarks.pages import page
 from tests.benchmarks.truth import compare
 
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("dicom2stl", "help", "kernels", "accuracy")
+PARTS = ("dicom2stl", "help", "read", "kernels", "accuracy")
 
 
 def say(line: str) -> None:
@@ -29,6 +29,8 @@ def measured(part: str, scan: Scan, times: int) -> Any:
     case = BUILD / "case"
     if part == "dicom2stl":
         return bench_dicom2stl.bench(scan, times, say)
+    if part == "read":
+        return bench_read.bench(scan, times, say)
     if part == "help":
         return summary([run([*surgplan(), "--help"], BUILD / "logs" / "help.log") for _ in range(10)])
     if not (case / "manifest.json").is_file():

@@ -128,7 +128,7 @@ def test_a_missing_decoder_is_named_with_its_package(tmp_path: Path, monkeypatch
 def test_slices_are_decoded_by_as_many_processes_as_there_are_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2})
     started = []
     by_child = dicom_decode._by_child
     monkeypatch.setattr(dicom_decode, "_by_child", lambda *given: (started.append(given[1]), by_child(*given)))

@@ -48,7 +48,7 @@ def source_digest(source: Path, files: Sequence[Path]) -> str:
     BadInput
         A file cannot be read.
     """
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(4, len(os.sched_getaffinity(0)))) as pool:
         hashes = list(pool.map(_readable_sha256, files))
     whole = hashlib.sha256()
     root = source if source.is_dir() else source.parent

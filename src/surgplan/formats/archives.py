@@ -175,7 +175,7 @@ def _unpack(path: Path, members: dict[PurePosixPath, zipfile.ZipInfo], folder: P
         raise OutOfResources(
             path, f"unpacks to {told_bytes(whole)}", f"at most the {told_bytes(free)} that are free", advice
         )
-    count = min(4, os.cpu_count() or 1)
+    count = min(4, len(os.sched_getaffinity(0)))
     places = list(members)
     with ThreadPoolExecutor(count) as pool:
         parts = [places[start::count] for start in range(count)]

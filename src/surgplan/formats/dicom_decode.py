@@ -38,7 +38,7 @@ def decode(slices: Sequence[SliceHeader], sink: Sink) -> None:
     Missing
         No decoder is installed.
     """
-    count = max(1, min(os.cpu_count() or 1, 8, len(slices) // SLICES_FOR_A_CHILD))
+    count = max(1, min(len(os.sched_getaffinity(0)), 8, len(slices) // SLICES_FOR_A_CHILD))
     with ThreadPoolExecutor(count) as pool:
         parts = [range(start, len(slices), count) for start in range(count)]
         for done in [pool.submit(_by_child, slices, part, sink) for part in parts]:

@@ -72,7 +72,7 @@ def _filled(slices: Sequence[SliceHeader], volume: NDArray[Any]) -> NDArray[Any]
         elif each.pixels_length is not None:
             _into(volume[number], _stored(each), each)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, len(os.sched_getaffinity(0)))) as pool:
         for _ in pool.map(fill, range(len(slices))):
             pass
     packed = [number for number, each in enumerate(slices) if each.pixels_length is None]

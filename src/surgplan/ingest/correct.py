@@ -151,7 +151,7 @@ def _untilted(layout: Layout, array: NDArray[Any], outside: float) -> tuple[Layo
         plane = shifted(plane.T, float(offsets[number, 0]), more_i, outside).T if more_i else plane
         straight[number] = _fitting(plane, array.dtype)
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, len(os.sched_getaffinity(0)))) as pool:
         list(pool.map(shift, range(len(array))))
     origin = layout.positions[0] + layout.axes[:, :2] @ start
     positions = origin + np.outer(layout.along - layout.along[0], layout.axes[:, 2])
