@@ -12,8 +12,11 @@ import pytest
 import trimesh
 
 from surgplan.case.check import Checked, check_target
+from surgplan.case.convert import convert
 from surgplan.errors import BadInput
 from surgplan.formats.mesh_units import Told
+from surgplan.formats.meshes import read_meshes, write_mesh
+from tests.formats.mesh_shapes import by_vtk, wedge
 
 TRUTH = {
     # name: objects, triangles, shells, closed and manifold, facing outward
@@ -89,3 +92,37 @@ def test_admesh_counts_and_weighs_the_same(test_data: Path) -> None:
         assert volume == pytest.approx(checked(test_data / "meshes" / name)[0].surface.volume_mm3, rel=1e-4)
         compared += 1
     assert compared == 4
+
+
+def test_a_seam_of_rounding_is_told_as_such(test_data: Path) -> None:
+    (row,) = checked(test_data / "meshes" / "featuretype.STL")
+    told = {finding.check: finding.measured for finding in row.findings}
+    assert "it closes when points nearer than 5e-06 mm are joined" in told["watertight"]
+    (row,) = checked(test_data / "meshes" / "teapot.stl")
+    assert "it closes" not in {finding.check: finding.measured for finding in row.findings}["watertight"]
+
+
+def test_models_of_slicer_are_read_as_vtk_reads_them(test_data: Path) -> None:
+    paths = sorted((test_data / "navigation" / "slicerigt").rglob("*.vtp"))
+    assert paths
+    for path in paths[::5]:
+        surface = read_meshes(path, Told("mm", "LPS")).surfaces[0]
+        seen = by_vtk(path)
+        assert len(surface.triangles) == seen.triangles
+        assert surface.bounds == pytest.approx(seen.bounds, abs=1e-3)
+
+
+def test_prusaslicer_takes_what_convert_makes_for_the_same_size(tmp_path: Path) -> None:
+    slicer = shutil.which("prusa-slicer")
+    if slicer is None:
+        pytest.skip("PrusaSlicer is not installed")
+    write_mesh(tmp_path / "x.ply", wedge())
+    for name in ("x.stl", "x.obj", "x.3mf"):
+        convert((tmp_path / "x.ply",), tmp_path / name)
+        done = subprocess.run(
+            [slicer, "--info", tmp_path / name], capture_output=True, text=True, timeout=120, check=True
+        )
+        told = dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+        assert [float(told[f"size_{axis}"]) for axis in "xyz"] == pytest.approx([10, 20, 30], abs=1e-3), name
+        assert float(told["volume"]) == pytest.approx(1000, rel=1e-4), name
+        assert told["manifold"] == "yes", name

@@ -7,15 +7,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from surgplan.case.manifest import MANIFEST, read_manifest
 from surgplan.case.verify import verify_case
 from surgplan.errors import Missing
 from surgplan.findings import Finding, Level
+from surgplan.formats.mesh_parts import joined
 from surgplan.formats.mesh_units import NOBODY, Told
 from surgplan.model.surface import Surface
 from surgplan.printing.printers import Printer
 from surgplan.printing.thickness import Walls, walls
-from surgplan.surface.topology import Topology, topology
+from surgplan.surface.topology import Topology, is_closed, topology
+
+SEAM = 1e-6
+"""Points that are nearer than this part of a mesh's extent differ by the rounding of whoever wrote them."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ def _judge(name: str, surface: Surface, printer: Printer | None) -> Checked:
     findings = []
     first = "".join(f", the first at ({x:.4g}, {y:.4g}, {z:.4g})" for x, y, z in told.places[:1])
     for check, wrong, measured in (
-        ("watertight", not told.watertight, "the surface is open"),
+        ("watertight", not told.watertight, "the surface is open" + _seam(surface, told)),
         ("edge-manifold", not told.edge_manifold, "an edge has more than two triangles"),
         ("vertex-manifold", not told.vertex_manifold, "parts touch in a single vertex"),
         ("outward", told.watertight and not told.outward, "triangles face inward"),
@@ -133,6 +139,17 @@ def _judge(name: str, surface: Surface, printer: Printer | None) -> Checked:
     solid = walls(surface) if told.watertight and told.outward else None
     findings += _thin(name, solid, printer)
     return Checked(name, surface, told, tuple(findings), walls=solid)
+
+
+def _seam(surface: Surface, told: Topology) -> str:
+    """Whether an open surface only has a seam of points that differ by rounding."""
+    if told.watertight:
+        return ""
+    step = SEAM * float((surface.bounds[1] - surface.bounds[0]).max())
+    vertices, triangles = joined(np.round(surface.corners.reshape(-1, 3) / step))
+    if not is_closed(triangles, len(vertices)):
+        return ""
+    return f"; it closes when points nearer than {step:.2g} mm are joined"
 
 
 def _thin(name: str, solid: Walls | None, printer: Printer | None) -> list[Finding]:

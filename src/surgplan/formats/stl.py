@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.errors import BadInput
 from surgplan.formats.mesh_parts import (
@@ -26,6 +26,8 @@ from surgplan.model.surface import Surface
 
 STL_TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
 HEADER = 80
+WORDS = (b"endfacet", b"endloop", b"facet", b"normal", b"outer", b"loop", b"vertex")
+"""All words within a solid, longer ones before those that they contain."""
 MAGICS_COLOR = b"COLOR="
 """Materialise Magics writes it into the header, with four bytes of red, green, blue and opacity behind."""
 
@@ -83,23 +85,43 @@ def _soup(label: Label, corners: Array) -> Part:
 
 def _text(path: Path, data: bytes) -> Contents:
     """Each `solid … endsolid` is an object of its own."""
-    if not re.search(rb"(?i)(^|[\r\n])[ \t]*endsolid[^\r\n]*\s*$", data):
-        raise BadInput(path, "does not end in `endsolid`: cut short", "a whole STL", EXPORT_AGAIN)
-    heads = list(re.finditer(rb"(?im)^[ \t]*solid\b([^\r\n]*)", data))
-    ends = [*(head.start() for head in heads[1:]), len(data)]
+    text = data.lower()
+    found: list[tuple[bytes, Array]] = []
+    at = text.find(b"solid")
+    while at >= 0:
+        line, end = text.find(b"\n", at), text.find(b"\nendsolid", at)
+        end = end if end >= 0 else _indented_end(text, line)
+        if line < 0 or end < 0:
+            raise BadInput(path, "does not end in `endsolid`: cut short", "a whole STL", EXPORT_AGAIN)
+        found.append((data[at + len(b"solid") : line], _corners(path, text[line:end])))
+        behind = text.find(b"\n", end + 1)
+        at = text.find(b"solid", behind) if behind >= 0 else -1
     parts = []
-    for number, (head, end) in enumerate(zip(heads, ends, strict=True), 1):
-        told = plain_name(head[1].decode("utf-8", "replace").strip(), plain_name(path.stem))
-        name = told if len(heads) > 1 else plain_name(path.stem)
-        parts.append(_soup(Label(number, name), _corners(path, data[head.end() : end])))
-    return Contents(tuple(parts), stated_in(heads[0][1].decode("ascii", "replace")))
+    for number, (head, corners) in enumerate(found, 1):
+        own = plain_name(path.stem)
+        name = plain_name(head.decode("utf-8", "replace").strip(), own) if len(found) > 1 else own
+        parts.append(_soup(Label(number, name), corners))
+    return Contents(tuple(parts), stated_in(found[0][0].decode("ascii", "replace")))
+
+
+def _indented_end(text: bytes, start: int) -> int:
+    """Where the line of the next `endsolid` begins that has blanks before it; -1 when there is none."""
+    found = re.compile(rb"\n[ \t]*endsolid").search(text, max(start, 0))
+    return found.start() if found else -1
 
 
 def _corners(path: Path, solid: bytes) -> Array:
-    """(3m, 3) corners of one solid in text."""
-    found = re.findall(rb"(?i)\bvertex[ \t]+(\S+)[ \t]+(\S+)[ \t]+(\S+)", solid)
-    facets = len(re.findall(rb"(?i)\bfacet\b", solid))
-    if len(found) != 3 * facets or len(re.findall(rb"(?i)\bendfacet\b", solid)) != facets:
-        raise BadInput(path, f"has {len(found)} corners for {facets} facets", "three for each", EXPORT_AGAIN)
-    corners: NDArray[np.float64] = np.array(found, dtype="S32").astype(np.float64).reshape(-1, 3)
-    return corners
+    """(3m, 3) corners of one solid, in small letters: three of a facet's four triples of numbers."""
+    facets = solid.count(b"endfacet")
+    counts = [solid.count(word) for word in (b"facet", b"normal", b"vertex")]
+    for word in WORDS:
+        solid = solid.replace(word, b" ")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # numpy's word for text that is no number
+        try:
+            values = np.fromstring(solid, np.float64, sep=" ")
+        except (DeprecationWarning, ValueError):
+            raise BadInput(path, "holds words where numbers belong", "an STL file", EXPORT_AGAIN) from None
+    if counts != [2 * facets, facets, 3 * facets] or len(values) != 12 * facets:
+        raise BadInput(path, f"has {len(values)} numbers for {facets} facets", "twelve for each", EXPORT_AGAIN)
+    return values.reshape(-1, 4, 3)[:, 1:].reshape(-1, 3)

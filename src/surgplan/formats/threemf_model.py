@@ -25,6 +25,7 @@ from surgplan.formats.threemf_schema import (
 )
 from surgplan.model.frames import Array
 
+VERTEX, TRIANGLE = f"{CORE} vertex", f"{CORE} triangle"
 NAMELESS = ("", "undefined")
 """Names of metadata that name nothing. The consortium's files refuse `Undefined` and take any other unknown name."""
 
@@ -115,8 +116,12 @@ class _Reader:
     def start(self, tag: str, attributes: list[str]) -> None:
         """An element opens."""
         namespace, _, name = tag.rpartition(" ")
-        if name == "vertex" and len(attributes) == 6 and attributes[0::2] == ["x", "y", "z"] and self._in("vertices"):
-            self._vertex(attributes[1], attributes[3], attributes[5])
+        if tag == VERTEX and attributes[::2] == ["x", "y", "z"] and self._in("vertices"):
+            self._vertex(*attributes[1::2])
+            self.stack.append(name)
+            return
+        if tag == TRIANGLE and attributes[::2] == ["v1", "v2", "v3"] and self._in("triangles"):
+            self._corners(*attributes[1::2])
             self.stack.append(name)
             return
         told = dict(zip(attributes[::2], attributes[1::2], strict=True))
@@ -200,9 +205,12 @@ class _Reader:
         assert self.object is not None
         self.object.vertices.extend((float(x), float(y), float(z)))
 
-    def _triangle(self, told: Mapping[str, str]) -> None:
+    def _corners(self, first: str, second: str, third: str) -> None:
         assert self.object is not None
-        self.object.corners.extend((int(told["v1"]), int(told["v2"]), int(told["v3"])))
+        self.object.corners.extend((int(first), int(second), int(third)))
+
+    def _triangle(self, told: Mapping[str, str]) -> None:
+        self._corners(told["v1"], told["v2"], told["v3"])
         self.model.painted |= "pid" in told or "p1" in told
 
     def _object(self, told: Mapping[str, str]) -> None:

@@ -18,7 +18,9 @@ from surgplan.model.surface import Surface
 from surgplan.surface.fidelity import spread
 
 SAMPLES = 60_000
-"""Points at which a solid is measured: one on each 3 mm² of a skull."""
+"""Points at which a large solid is measured: one on each 3 mm² of a skull."""
+FEWEST, EACH = 5000, 2
+"""Points for any solid, and further ones for each triangle: a coarse mesh has nothing to find between them."""
 START_MM = 1e-4
 """A ray begins so far below the surface, not to hit the triangle that it leaves."""
 STEEPEST = 0.5
@@ -61,13 +63,14 @@ class Walls:
         return float(thin.sum() * self.sample_mm2), place
 
 
-def walls(surface: Surface, samples: int = SAMPLES) -> Walls:
+def walls(surface: Surface, samples: int | None = None) -> Walls:
     """Measure a closed surface that faces outward, mm in its frame; the same points every time.
 
     Source: the ray after Shapira, Shamir and Cohen-Or, "Consistent mesh partitioning and skeletonisation using the
     shape diameter function", The Visual Computer 24, 2008; the ball after Ma, Bae and Choi, "3D medial axis point
     approximation using nearest neighbors and the normal field", The Visual Computer 28, 2012.
     """
+    samples = samples or min(SAMPLES, FEWEST + EACH * len(surface.triangles))
     points, owners = spread(surface, samples)
     a, b, c = surface.corners.transpose(1, 0, 2)
     inward = -np.cross(b - a, c - a)
