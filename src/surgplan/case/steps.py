@@ -81,11 +81,16 @@ def segment_step(
 def surface_step(
     volume: Volume | None, labels: LabelMap, params: SurfaceParams, folder: Path
 ) -> StepOutput[SurfaceResult]:
-    """Extract the surface of each label; write each as PLY."""
+    """Extract the surface of each label; write each as PLY, with distances to the scan, and certify them."""
+    from surgplan.case.certificates import write_certificates
     from surgplan.formats.meshes import write_ply
 
     result = make_surfaces(volume, labels, params)
-    written = tuple(write_ply(folder / f"{surface.label.file_stem}.ply", surface) for surface in result.surfaces)
+    written = tuple(
+        write_ply(folder / f"{surface.label.file_stem}.ply", surface, away)
+        for surface, away in zip(result.surfaces, result.distances, strict=True)
+    )
+    written += (write_certificates(folder, [each.certificate for each in result.measures]),)
     measures = measures_adapter().dump_python(result.measures, mode="json")
     return StepOutput(result, written, result.findings, {"measures": measures})
 

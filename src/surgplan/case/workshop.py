@@ -68,7 +68,7 @@ class Workshop:
         from surgplan.formats.meshes import read_mesh
 
         names = self.manifest.stages["surface"].outputs
-        return tuple(read_mesh(self.folder / name)[0] for name in names)
+        return tuple(read_mesh(self.folder / name)[0] for name in names if name.endswith(".ply"))
 
     @cached_property
     def navigation(self) -> NavigationPlan:
@@ -215,7 +215,7 @@ STAGES = (
         wanted=lambda plan: asks_networks(plan.recipe.segment),
     ),
     Stage("segment", 2, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
-    Stage("surface", 1, ("ingest", "segment"), _of("surface"), _surface),
+    Stage("surface", 2, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 1, ("surface",), _print_parameters, _print),
     Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
     Stage("report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report),

@@ -30,10 +30,12 @@ def _help(command: click.Command, path: str) -> str:
 
 def generated() -> dict[str, str]:
     """The name and text of every page that is made from the code."""
+    from surgplan.case.certificates import certificate_schema
     from surgplan.case.manifest import manifest_schema
     from surgplan.case.recipe_docs import recipes_markdown
 
-    return {"cli.md": cli_markdown(), "recipes.md": recipes_markdown(), "manifest.schema.json": manifest_schema()}
+    schemas = {"manifest.schema.json": manifest_schema(), "certificate.schema.json": certificate_schema()}
+    return {"cli.md": cli_markdown(), "recipes.md": recipes_markdown(), **schemas}
 
 
 def write_docs(folder: Path) -> None:

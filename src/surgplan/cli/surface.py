@@ -20,14 +20,18 @@ from surgplan.surface.stage import SurfaceParams
     type=click.Path(path_type=Path),
     help="The scan, .nrrd: the surface then follows its intensities between the voxels.",
 )
-@output_option("Folder for one .ply of each label.")
+@output_option("Folder for one .ply of each label and certificate.json.")
 @params_options(SurfaceParams)
 @overwrite_option
 @depfile_option
 @speaking
 def command(labels: Path, volume: Path | None, target: Path, overwrite: bool, output: Output, **options: Any) -> None:
-    """Extract, smooth, simplify, check and repair the surface of each label."""
+    """Extract, smooth, simplify, check, repair and certify the surface of each label.
+
+    Exit 4 when a surface is rejected: it lies too far from the boundary in the scan, or is no closed solid.
+    """
     existing(labels)
+    from surgplan.case.certificates import CERTIFICATE
     from surgplan.case.steps import surface_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
@@ -35,8 +39,8 @@ def command(labels: Path, volume: Path | None, target: Path, overwrite: bool, ou
     from surgplan.segment.sides import check_sides
 
     found = read_labels(labels)
-    for label in found.labels:
-        refuse_overwriting(target / f"{label.file_stem}.ply", overwrite)
+    for name in (*(f"{label.file_stem}.ply" for label in found.labels), CERTIFICATE):
+        refuse_overwriting(target / name, overwrite)
     scan = read_volume(existing(volume)) if volume else None
     sides = check_sides(found, scan)
     made = surface_step(scan, found, SurfaceParams.from_table(given(options), "command line"), target)

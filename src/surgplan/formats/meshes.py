@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surgplan.errors import BadInput, SurgplanError, WrongUsage, blaming
 from surgplan.findings import Finding, Level
@@ -67,9 +68,9 @@ def write_stl(path: Path, surface: Surface) -> Written:
     return _written(path, (surface,), ".stl", stl_bytes(surface))
 
 
-def write_ply(path: Path, surface: Surface) -> Written:
-    """Write binary PLY."""
-    return _written(path, (surface,), ".ply", ply_bytes(surface))
+def write_ply(path: Path, surface: Surface, quality: NDArray[np.float32] | None = None) -> Written:
+    """Write binary PLY; `quality`, (n,), is a number for each vertex, such as a distance in mm."""
+    return _written(path, (surface,), ".ply", ply_bytes(surface, quality=quality))
 
 
 def write_meshes(path: Path, surfaces: Sequence[Surface], assumed: tuple[str, ...] = ()) -> Written:

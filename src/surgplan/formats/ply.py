@@ -43,17 +43,21 @@ LONGEST_HEADER = 1 << 16
 CORNERS = ("vertex_indices", "vertex_index")
 
 
-def ply_bytes(surface: Surface, assumed: tuple[str, ...] = ()) -> bytes:
-    """A binary little-endian PLY in float32."""
+def ply_bytes(surface: Surface, assumed: tuple[str, ...] = (), quality: NDArray[np.float32] | None = None) -> bytes:
+    """A binary little-endian PLY in float32; `quality`, (n,), becomes the property of that name of each vertex."""
     told = label_words(surface.label)
     comments = [header_words(surface.frame, assumed), *(f"{word} {text}" for word, text in told.items())]
     head = ["ply", "format binary_little_endian 1.0", *(f"comment {line}" for line in comments)]
     head += [f"element vertex {len(surface.vertices)}", *(f"property float {axis}" for axis in "xyz")]
+    points = surface.vertices.astype("<f4")
+    if quality is not None:
+        head += ["property float quality"]
+        points = np.column_stack([points, quality.astype("<f4")])
     head += [f"element face {len(surface.triangles)}", "property list uchar int vertex_indices", "end_header", ""]
     faces = np.empty(len(surface.triangles), PLY_TRIANGLE)
     faces["count"] = 3
     faces["corners"] = surface.triangles
-    return "\n".join(head).encode("utf-8") + surface.vertices.astype("<f4").tobytes() + faces.tobytes()
+    return "\n".join(head).encode("utf-8") + points.tobytes() + faces.tobytes()
 
 
 @dataclass

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
-from surgplan.model.labels import LabelMap
+from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.surface.ruler import Ruler
 
 SAMPLES = 20_000
 """Points at which a distance between surfaces is measured, each way."""
+
+FEWEST = 10
+"""Fewer points tell no distance."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ class Contour:
     def __init__(self, surface: Surface) -> None:
         self.surface = surface
         self.samples = surface_samples(surface, SAMPLES)
-        self._ruler = Ruler(surface.vertices, surface.triangles)
+        self.ruler = Ruler(surface.vertices, surface.triangles)
 
     def distance_of(self, points: Array) -> Array:
         """(n,) distance, mm, of each point to the contour."""
-        return self._ruler(points)
+        return self.ruler(points)
 
     def farthest(self, surface: Surface) -> float:
         """The largest distance, mm, found from the surface to the contour and back."""
@@ -113,24 +116,30 @@ def summary(distances: Array, points: Array) -> Distances:
 
 
 def distance_to_scan(surface: Surface, volume: Volume, labels: LabelMap) -> Distances | None:
-    """First-order distance of the surface's vertices to the level set: |intensity − level| / |gradient|.
+    """Distance of the surface's vertices to the level set; see `level_distances`. None where nothing can be told."""
+    points = surface.vertices[:: max(1, len(surface.vertices) // SAMPLES)]
+    told, away = level_distances(points, volume, labels, surface.label)
+    return summary(away, points[told]) if len(away) >= FEWEST else None
 
-    Only where the scan decides: not beside voxels whose label contradicts the level, not outside of the scan, and not
-    where the gradient is too weak to tell (less than a fifth of its median).
+
+def level_distances(points: Array, volume: Volume, labels: LabelMap, label: Label) -> tuple[NDArray[np.int64], Array]:
+    """Numbers of those of the points, (n, 3) LPS mm, where the scan decides, and their distances to the level set, mm.
+
+    To first order, the distance is |intensity − level| / |gradient|. The scan does not decide beside voxels whose label
+    contradicts the level, outside of the scan, and where the gradient is too weak (below a fifth of its median).
 
     Source: Taubin, "Distance approximations for rasterizing implicit curves", ACM TOG 13(1), 1994.
     """
-    level = surface.label.level
+    level = label.level
+    none = np.empty(0, np.int64), np.empty(0)
     if level is None:
-        return None
-    points = surface.vertices[:: max(1, len(surface.vertices) // SAMPLES)]
+        return none
     ijk = volume.grid.ijk_from_lps.apply(points)
-    inside = ((ijk >= 1) & (ijk <= np.array(volume.grid.size) - 3)).all(axis=1)
-    points, ijk = points[inside], ijk[inside]
-    decided = _scan_decides(ijk, volume, labels, surface.label.value, level)
-    points, ijk = points[decided], ijk[decided]
-    if len(points) < 10:
-        return None
+    number = np.flatnonzero(((ijk >= 1) & (ijk <= np.array(volume.grid.size) - 3)).all(axis=1))
+    number = number[_scan_decides(ijk[number], volume, labels, label.value, level)]
+    ijk = ijk[number]
+    if len(number) < FEWEST:
+        return none
     offset = trilinear(volume.array, ijk) - level
     slopes = []
     for axis in range(3):
@@ -140,9 +149,7 @@ def distance_to_scan(surface: Surface, volume: Volume, labels: LabelMap) -> Dist
         slopes.append(rise / volume.grid.spacing[axis])
     steepness = np.linalg.norm(slopes, axis=0)
     steep = steepness > 0.2 * np.median(steepness)
-    if steep.sum() < 10:
-        return None
-    return summary(np.abs(offset[steep]) / steepness[steep], points[steep])
+    return number[steep], np.abs(offset[steep]) / steepness[steep]
 
 
 def _scan_decides(ijk: Array, volume: Volume, labels: LabelMap, value: int, level: float) -> NDArray[np.bool_]:

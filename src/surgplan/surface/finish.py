@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,8 +39,8 @@ WIDER = (1.0, 2.0, 4.0)
 tolerance is measured and told. A few moved corners are less harm than a repair of the whole body."""
 
 
-def dropped_specks(surface: Surface, least_mm3: float) -> tuple[Surface, tuple[Finding, ...]]:
-    """Without separate bodies and cavities smaller than `least_mm3`; a finding tells how many went.
+def dropped_specks(surface: Surface, least_mm3: float) -> tuple[Surface, Surface, tuple[Finding, ...]]:
+    """Without separate bodies and cavities smaller than `least_mm3`, and those; a finding tells how many went.
 
     They are noise to a printer, and what makes simplifying fail. The largest body always stays.
     """
@@ -47,32 +49,44 @@ def dropped_specks(surface: Surface, least_mm3: float) -> tuple[Surface, tuple[F
     small = np.abs(volumes) < least_mm3
     small[np.abs(volumes).argmax()] = False
     if not small.any():
-        return surface, ()
-    kept = surface.with_mesh(*compact(surface.vertices, surface.triangles[~small[body]]))
+        return surface, surface.with_mesh(np.empty((0, 3)), np.empty((0, 3), np.int32)), ()
+    kept, gone = (
+        surface.with_mesh(*compact(surface.vertices, surface.triangles[there])) for there in (~small[body], small[body])
+    )
     solid, hollow = small & (volumes > 0), small & (volumes <= 0)
     measured = (
         f"{int(solid.sum())} bodies of together {volumes[solid].sum():.2f} mm³ and {int(hollow.sum())} cavities of "
         f"{-volumes[hollow].sum():.2f} mm³ dropped"
     )
     limit = f"each below {least_mm3:g} mm³"
-    return kept, (Finding("specks", Level.NOTE, measured, limit, source="the recipe", subject=surface.label.name),)
+    return (
+        kept,
+        gone,
+        (Finding("specks", Level.NOTE, measured, limit, source="the recipe", subject=surface.label.name),),
+    )
 
 
 def finished(
-    contour: Contour, tolerance_mm: float, smoothing: bool, max_triangles: int | None
+    contour: Contour,
+    tolerance_mm: float,
+    smoothing: bool,
+    max_triangles: int | None,
+    watch: Callable[[str, Surface], None] = lambda *_: None,
 ) -> tuple[Surface, Topology, tuple[Finding, ...]]:
-    """The contour smoothed and simplified, its topology, and what had to be mended.
+    """The contour smoothed and simplified, its topology, and what had to be mended; `watch` sees the steps before.
 
     Vertices of the result are exact in float32.
     """
     findings: list[Finding] = []
     smoothed = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
+    watch("smooth", smoothed)
     try:
         surface, _ = simplify(smoothed, tolerance_mm, max_triangles, contour.farthest)
     except NotManifold:
         surface, found = _mended(smoothed)
         findings += found
         surface, _ = simplify(surface, tolerance_mm, max_triangles, contour.farthest)
+    watch("simplify", surface)
     surface, crossing, found = untangled(surface, tolerance_mm, smoothed.vertices, contour.surface.vertices)
     findings += found
     told = topology(surface.vertices, surface.triangles, crossing)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from surgplan.findings import Finding, Level
@@ -11,6 +13,7 @@ from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.params import Params
+from surgplan.surface.certificate import Certificate, Certifier
 from surgplan.surface.fidelity import Contour, Fidelity, fidelity
 from surgplan.surface.topology import Topology
 
@@ -23,6 +26,12 @@ class SurfaceParams(Params):
     )
     smooth: bool = Field(True, description="take off the finest ripples, within the tolerance")
     max_triangles: int | None = Field(None, ge=100, description="simplify further, down to this many triangles")
+    max_p95_mm: float = Field(
+        0.25,
+        gt=0,
+        le=5,
+        description="reject when 95 % of the surface lie not within this, or half the largest voxel edge, of the scan",
+    )
     min_body_mm3: float = Field(1.0, ge=0, description="drop separate bodies and cavities smaller than this, in mm³")
 
 
@@ -38,15 +47,20 @@ class SurfaceMeasures:
     tolerance_mm: float
     topology: Topology
     fidelity: Fidelity
+    certificate: Certificate
 
 
 @dataclass(frozen=True)
 class SurfaceResult:
-    """The surfaces in the order of the labels, the measures of each, and what the checks found."""
+    """The surfaces in the order of the labels, the measures of each, and what the checks found.
+
+    `distances` are, for each surface, those of its vertices to the boundary in the scan, (n,) mm.
+    """
 
     surfaces: tuple[Surface, ...]
     measures: tuple[SurfaceMeasures, ...]
     findings: tuple[Finding, ...]
+    distances: tuple[NDArray[np.float32], ...]
 
 
 def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams) -> SurfaceResult:
@@ -71,20 +85,24 @@ def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams
             "Segment that volume again",
         )
     made = [_one(volume, labels, label, params) for label in labels.labels]
-    surfaces, measures, findings = zip(*made, strict=True)
-    return SurfaceResult(surfaces, measures, tuple(finding for found in findings for finding in found))
+    surfaces, measures, findings, distances = zip(*made, strict=True)
+    return SurfaceResult(surfaces, measures, tuple(finding for found in findings for finding in found), distances)
 
 
 def _one(
     volume: Volume | None, labels: LabelMap, label: Label, params: SurfaceParams
-) -> tuple[Surface, SurfaceMeasures, tuple[Finding, ...]]:
+) -> tuple[Surface, SurfaceMeasures, tuple[Finding, ...], NDArray[np.float32]]:
     from surgplan.surface.contour import contour
     from surgplan.surface.finish import dropped_specks, finished
 
     raw = contour(volume, labels, label)
-    whole, findings = dropped_specks(raw, params.min_body_mm3)
+    whole, specks, findings = dropped_specks(raw, params.min_body_mm3)
     reference = Contour(whole)
-    surface, told, more = finished(reference, params.tolerance_mm, params.smooth, params.max_triangles)
+    certifier = Certifier(volume, labels, label)
+    certifier.leave_out(specks)
+    certifier.add("contour", whole, reference.ruler)
+    surface, told, more = finished(reference, params.tolerance_mm, params.smooth, params.max_triangles, certifier.add)
+    certifier.add("repair" if any(finding.check == "repair" for finding in more) else "finish", surface, last=True)
     lengths = surface.bounds[1] - surface.bounds[0]
     measures = SurfaceMeasures(
         name=label.name,
@@ -95,8 +113,10 @@ def _one(
         tolerance_mm=params.tolerance_mm,
         topology=told,
         fidelity=fidelity(surface, reference, volume, labels),
+        certificate=certifier.certificate(params.max_p95_mm),
     )
-    return surface, measures, (*findings, *more, *_verdict(measures, params))
+    found = (*findings, *more, *_verdict(measures, params), *measures.certificate.findings())
+    return surface, measures, found, certifier.distances_of(surface.vertices)
 
 
 def _verdict(measures: SurfaceMeasures, params: SurfaceParams) -> tuple[Finding, ...]:
