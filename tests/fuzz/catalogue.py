@@ -14,12 +14,24 @@ from tests.fuzz.mutants import Mutant, Original
 ROOT = Path(__file__).parents[2]
 MAKERS: dict[str, Any] = {
     **dict.fromkeys(("nifti", "nrrd", "mha", "seg"), images),
-    "dicom": dicom,
+    **dict.fromkeys(("dicom", "mask", "dicomdir"), dicom),
     **dict.fromkeys(("zip", "tree"), archives),
     **dict.fromkeys(("stl", "ply", "obj", "off", "glb", "vtp", "3mf"), meshes),
     **dict.fromkeys(("points", "tfm", "recipe", "case", "manifest"), documents),
 }
-SHARES = {"dicom": 30, "nifti": 10, "nrrd": 10, "mha": 7, "seg": 4, "zip": 4, "tree": 2, "points": 3, "tfm": 1}
+SHARES = {
+    "dicom": 28,
+    "mask": 3,
+    "dicomdir": 2,
+    "nifti": 9,
+    "nrrd": 9,
+    "mha": 6,
+    "seg": 4,
+    "zip": 4,
+    "tree": 2,
+    "points": 3,
+    "tfm": 1,
+}
 SHARES |= {"stl": 5, "ply": 5, "obj": 2, "off": 1, "glb": 4, "vtp": 3, "3mf": 5, "recipe": 1, "case": 2, "manifest": 1}
 """How many of a hundred mutants are of each kind, unless kinds are asked for."""
 MESHES = ("stl", "ply", "obj", "off", "glb", "vtp", "3mf")

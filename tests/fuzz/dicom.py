@@ -40,6 +40,13 @@ LONG = ("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", 
 
 
 def originals(data: Path | None) -> Iterator[Original]:
+    """Series, segmentations, and a DICOMDIR."""
+    yield from _series(data)
+    yield from _segmentations(data)
+    yield from _directory()
+
+
+def _series(data: Path | None) -> Iterator[Original]:
     """Short generated series in every plain encoding, and short pieces of real ones."""
     for name, syntax in (
         ("explicit", "1.2.840.10008.1.2.1"),
@@ -54,6 +61,35 @@ def originals(data: Path | None) -> Iterator[Original]:
             paths = _consecutive(data / place, count)
             if paths:
                 yield _folder(name, {path.name: path for path in paths})
+
+
+def _segmentations(data: Path | None) -> Iterator[Original]:
+    """DICOM segmentations: a generated one, and the small real ones."""
+    yield Original("mask", "made.dcm", {"made.dcm": _segmentation()}, "made.dcm", ("made.dcm",))
+    folder = data / "dicom_seg_rt" if data else None
+    for place in ("highdicom", "dcmqi") if folder and folder.is_dir() else ():
+        for path in sorted((folder / place).glob("*seg*.dcm")) + sorted((folder / place).glob("*labelmap*.dcm")):
+            if path.stat().st_size < 60_000 and "_sm_" not in path.name and "_cr_" not in path.name:
+                yield Original("mask", path.name, {path.name: path}, path.name, (path.name,))
+
+
+def _directory() -> Iterator[Original]:
+    """A series with the DICOMDIR that names its files."""
+    import tempfile
+
+    from pydicom import dcmread
+    from pydicom.fileset import FileSet
+
+    whole = FileSet()
+    for content in _generated("1.2.840.10008.1.2.1").values():
+        stored = dcmread(io.BytesIO(content))
+        stored.StudyDate, stored.StudyTime, stored.StudyID, stored.AccessionNumber = "20200101", "120000", "1", ""
+        whole.add(stored)
+    with tempfile.TemporaryDirectory() as folder:
+        whole.write(folder)
+        paths = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    yield Original("dicomdir", "made", files, "DICOMDIR", ("DICOMDIR",), 5)
 
 
 def _folder(name: str, files: dict[str, Any], slices: int = 0) -> Original:
@@ -144,6 +180,32 @@ def _multi_frame() -> bytes:
         frame.PlanePositionSequence = Sequence([plane])
         frames.append(frame)
     data.PerFrameFunctionalGroupsSequence = Sequence(frames)
+    return _saved(data)
+
+
+def _segmentation() -> bytes:
+    """A binary segmentation of two structures on 12 planes each."""
+    from pydicom import Dataset, dcmread
+    from pydicom.sequence import Sequence
+
+    data = dcmread(io.BytesIO(_multi_frame()))
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.66.4"
+    data.Modality, data.SegmentationType, data.ImageType = "SEG", "BINARY", ["DERIVED", "PRIMARY"]
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 1, 1, 0, 0
+    data.NumberOfFrames, data.PixelData = 24, bytes(range(60)) * 24
+    del data.RescaleSlope, data.RescaleIntercept
+    segments, frames = [], []
+    for number_ in (1, 2):
+        segment = Dataset()
+        segment.SegmentNumber, segment.SegmentLabel, segment.SegmentAlgorithmType = number_, f"part {number_}", "MANUAL"
+        segments.append(segment)
+        for plane in range(12):
+            frame, place, which = Dataset(), Dataset(), Dataset()
+            place.ImagePositionPatient, which.ReferencedSegmentNumber = [-20, -30, 100 + 2 * plane], number_
+            frame.PlanePositionSequence, frame.SegmentIdentificationSequence = Sequence([place]), Sequence([which])
+            frames.append(frame)
+    data.SegmentSequence, data.PerFrameFunctionalGroupsSequence = Sequence(segments), Sequence(frames)
+    data["PixelData"].VR = "OB"
     return _saved(data)
 
 

@@ -83,7 +83,7 @@ def contradiction(
 ) -> str:
     """What is wrong with accepting the mutant, or ""; `folder` is where it lies, `original` where that one lay."""
     warned = {each["check"] for each in findings if each["level"] != "note"}
-    if mutant.original.kind in ("dicom", "zip", "tree"):
+    if mutant.original.kind in ("dicom", "dicomdir", "zip", "tree"):
         return _dicom(mutant, accepted, warned, original)
     entry = mutant.target
     if mutant.original.kind == "nifti":
@@ -179,7 +179,8 @@ def _dicom(mutant: Mutant, accepted: Place, warned: set[str], original: Place | 
     """
     if mutant.original.kind == "zip":
         return ""
-    if accepted.size[2] < mutant.original.slices and not warned & {"strays", "series-passed-over"}:
+    said = len({uid for content in mutant.files.values() if (uid := _series_of(content))}) > 1
+    if accepted.size[2] < mutant.original.slices and not warned & {"strays", "series-passed-over"} and not said:
         return f"{accepted.size[2]} of {mutant.original.slices} slices were taken, and nobody was told"
     if warned & CORRECTIONS:
         return ""
@@ -205,6 +206,18 @@ def _dicom(mutant: Mutant, accepted: Place, warned: set[str], original: Place | 
     if off > 2e-3:
         return f"pixels are {off:.4f} mm larger or smaller than the headers say"
     return ""
+
+
+def _series_of(content: bytes | Path) -> str:
+    """The series that a file says to be of, by pydicom; "" when it says none."""
+    import io
+
+    from pydicom import dcmread
+
+    try:
+        return str(dcmread(io.BytesIO(_bytes(content)), stop_before_pixels=True).SeriesInstanceUID)
+    except Exception:  # pydicom raises many kinds on broken files
+        return ""
 
 
 def _planes(content: bytes | Path) -> list[tuple[Array, Array, Array, tuple[int, int]]]:

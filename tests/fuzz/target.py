@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.fuzz.catalogue import MESHES
 
-SCANS = ("dicom", "zip", "tree", "nifti", "nrrd", "mha")
+SCANS = ("dicom", "dicomdir", "zip", "tree", "nifti", "nrrd", "mha")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Ended:
 def words(kind: str, entry: Path, out: Path, number: int) -> list[str] | None:
     """The command that takes a file of this kind; None when no command takes it alone."""
     if kind in SCANS:
-        if kind in ("dicom", "zip", "tree") and number % 10 == 0:
+        if kind in ("dicom", "dicomdir", "zip", "tree") and number % 10 == 0:
             return ["ingest", str(entry), "--list", "--json"]
         return ["ingest", str(entry), "-o", str(out / "volume.nrrd"), "--json"]
     if kind in MESHES:
@@ -82,6 +82,10 @@ def _reader(kind: str, entry: Path) -> Callable[[], object]:
         from surgplan.formats.segmentations import read_labels
 
         return lambda: read_labels(entry)
+    if kind == "mask":
+        from surgplan.formats.masks import read_masks
+
+        return lambda: read_masks(entry)
     if kind == "tfm":
         from surgplan.formats.transform_files import read_transform
         from surgplan.model.frames import LPS, PRINT

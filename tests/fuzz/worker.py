@@ -31,7 +31,7 @@ SPARE = 3 << 30
 CODES = (
     (SCANS, (0, 3, 5)),
     (MESHES, (0, 3, 4)),
-    (("seg", "points", "tfm"), (0, 3)),
+    (("seg", "mask", "points", "tfm"), (0, 3)),
     (("recipe", "case"), (0, 2, 3, 5, 6)),
     (("manifest",), (0, 3, 4, 5)),
 )

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.errors import BadInput, SurgplanError
+from surgplan.formats.dicom import Skipped, read_headers
+from surgplan.formats.dicom_decode import decode
+from surgplan.formats.dicom_structure import check_structure
 from surgplan.formats.limits import AGAIN, check_declared, check_image_size, check_memory
 from surgplan.model.frames import Array
 from surgplan.model.labels import LONGEST_NAME, Code, Side
@@ -23,7 +26,11 @@ from surgplan.model.volume import right_handed
 SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation Storage and Label Map Segmentation Storage (PS3.4 B.5)."""
 PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+SAFE = (*PLAIN, "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5")
+"""Also deflated, and RLE, which is decoded in Python."""
 MOST_FRAMES = 100_000
+MOST_PLANES, SMALL = 64, 1 << 28
+"""Planes for each frame of a grid that is not small: structures far apart leave many empty, but not this many."""
 OFF_STEP = 0.01
 """How far, as a share of the step, a frame may lie beside the grid's planes."""
 SIDE_CODES = {"7771000": Side.LEFT, "24028007": Side.RIGHT, "G-A101": Side.LEFT, "G-A100": Side.RIGHT}
@@ -54,8 +61,8 @@ def read_dicom_seg(path: Path) -> tuple[NamedMask, ...]:
     except OSError as error:
         raise BadInput(path, f"cannot be read: {error.strerror}", advice="Check the file") from error
     except Exception as error:  # a damaged file makes the library raise many kinds
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise BadInput(path, f"is no sound DICOM segmentation: {reason}", advice=AGAIN) from error
+        # the library's words may quote any element, also a name
+        raise BadInput(path, f"is no sound DICOM segmentation: {type(error).__name__}", advice=AGAIN) from error
 
 
 def _opened(path: Path) -> Any:
@@ -64,12 +71,13 @@ def _opened(path: Path) -> Any:
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            check_structure(path)
             stored = dcmread(str(path), defer_size=4096)
-    except InvalidDicomError:
-        raise BadInput(path, "is no DICOM file", advice="Pass a mask as NIfTI, NRRD, MHA or DICOM SEG") from None
+        except InvalidDicomError:
+            raise BadInput(path, "is no DICOM file", advice="Pass a mask as NIfTI, NRRD, MHA or DICOM SEG") from None
     if str(stored.get("SOPClassUID", "")) not in SEG_CLASSES:
         kind = str(stored.get("Modality", "")) or "of an unknown kind"
         raise BadInput(path, f"is a DICOM file, but no segmentation: {kind}", advice="Pass the SEG object itself")
@@ -97,7 +105,7 @@ class _Planes:
 
 def _masks(path: Path, stored: Any) -> tuple[NamedMask, ...]:
     planes = _planes(path, stored)
-    pixels = np.asarray(stored.pixel_array)
+    pixels = _pixels(path, stored)
     pixels = pixels[np.newaxis] if pixels.ndim == 2 else pixels
     frames = stored.get("PerFrameFunctionalGroupsSequence") or []
     kind = str(stored.get("SegmentationType", ""))
@@ -122,6 +130,18 @@ def _masks(path: Path, stored: Any) -> tuple[NamedMask, ...]:
     if not made:
         raise BadInput(path, "describes no segment", "at least one", AGAIN)
     return tuple(made)
+
+
+def _pixels(path: Path, stored: Any) -> NDArray[Any]:
+    """Stored values of all frames; what a decoder written in C must unpack, it unpacks in a process of its own."""
+    if str(stored.file_meta.TransferSyntaxUID) in SAFE:
+        return np.asarray(stored.pixel_array)
+    headers = read_headers(path)
+    if isinstance(headers, Skipped):
+        raise BadInput(path, headers.reason, advice=AGAIN)
+    frames = np.empty((len(headers), headers[0].rows, headers[0].columns), np.uint16)
+    decode(headers, frames.__setitem__)
+    return frames
 
 
 def _group(stored: Any, frame: Any, name: str) -> Any:
@@ -155,6 +175,10 @@ def _planes(path: Path, stored: Any) -> _Planes:
     normal = np.cross(across, down)
     heights = places @ normal
     step = _step(measures[0], heights)
+    span = (heights.max() - heights.min()) / step
+    voxels = span * int(stored.Rows) * int(stored.Columns)
+    if not np.isfinite(voxels) or (span > MOST_PLANES * len(frames) and voxels > SMALL):
+        raise BadInput(path, f"its {len(frames)} frames span {span:.0f} planes", "planes of one grid", AGAIN)
     plane = np.rint((heights - heights.min()) / step).astype(np.int64)
     first = places[int(heights.argmin())]
     apart = np.linalg.norm(places - (first + plane[:, None] * step * normal), axis=1).max()

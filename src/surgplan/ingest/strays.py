@@ -45,7 +45,7 @@ def check_strays(
     lost = [each for each, reason in left if reason in (NO_PLACE, NO_SIZE) or _continues(each, best.layout)]
     strays = [each for each in (*few, *lost) if _claims(each, best.first) or _continues(each, best.layout)]
     if not strays:
-        return _told_few(few, best)
+        return _told_others((*few, *lost), best)
     found = _told(strays, best)
     if refuse:
         advice = f"Export the series again, or pass --series {best.number} to do without"
@@ -54,9 +54,9 @@ def check_strays(
     return (Finding("strays", Level.WARN, f"{found}: left out", "none", advice),)
 
 
-def _told_few(few: Sequence[SliceHeader], best: Series) -> tuple[Finding, ...]:
+def _told_others(others: Sequence[SliceHeader], best: Series) -> tuple[Finding, ...]:
     """Single images of the series that differ in kind and size: a page of a report, or a slice that was damaged."""
-    own = [each for each in few if best.first.series_uid and each.series_uid == best.first.series_uid]
+    own = [each for each in others if best.first.series_uid and each.series_uid == best.first.series_uid]
     if not own:
         return ()
     advice = "Check that no slice of the volume is missing"
