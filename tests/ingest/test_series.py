@@ -354,6 +354,7 @@ def test_an_end_slice_of_a_series_without_a_uid_is_missed(tmp_path: Path) -> Non
         {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
         {"Modality": "SEG"},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"},
+        {"PhotometricInterpretation": "RGB", "ImagePositionPatient": None},
     ],
 )
 def test_an_end_slice_that_says_to_be_something_else_is_missed(tmp_path: Path, tags: dict[str, object]) -> None:

@@ -42,10 +42,11 @@ def check_strays(
     """
     few = [each for other in series if other is not best and len(other.slices) < FEWEST_SLICES for each in other.slices]
     # one that lies where the next slice would lie is missed, whatever it says to be
-    lost = [each for each, reason in left if reason in (NO_PLACE, NO_SIZE) or _continues(each, best.layout)]
-    strays = [each for each in (*few, *lost) if _claims(each, best.first) or _continues(each, best.layout)]
+    rest = (*few, *(each for each, _ in left))
+    strays = [each for each in rest if _claims(each, best.first) or _continues(each, best.layout)]
     if not strays:
-        return _told_others((*few, *lost), best)
+        placeless = (each for each, reason in left if reason in (NO_PLACE, NO_SIZE))
+        return _told_others((*few, *placeless), best)
     found = _told(strays, best)
     if refuse:
         advice = f"Export the series again, or pass --series {best.number} to do without"
