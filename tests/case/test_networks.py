@@ -10,14 +10,21 @@ import json
 import os
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import tomli_w
 
+from surgplan.case.casefile import plan_case
+from surgplan.case.steps import networks_step
+from surgplan.errors import SurgplanError
+from surgplan.formats.images import read_volume
 from surgplan.formats.segmentations import read_labels
+from surgplan.model.masks import NamedMask
 from tests.networks import model_folder
 from tests.program import surgplan
 
@@ -109,7 +116,7 @@ def test_segment_leaves_the_mask_beside_its_result(scan, models, tmp_path):
         ("memory", 7, "would take"),
     ],
 )
-def test_what_cannot_be_run_is_told(scan, models, tmp_path, change, code, error):
+def test_what_cannot_be_run_is_told(scan, models, tmp_path, monkeypatch, change, code, error):
     text = RECIPE
     folder = models / "bone"
     if change == "hash":
@@ -123,12 +130,17 @@ def test_what_cannot_be_run_is_told(scan, models, tmp_path, change, code, error)
         text = RECIPE.replace('"bone" }', '"femur" }')
     else:
         text = RECIPE + "[networks]\nmemory_gb = 0.0001\n"
-    ended = surgplan(
-        "segment", scan, "-r", recipe(tmp_path, text), "-o", tmp_path / "x.seg.nrrd", SURGPLAN_MODELS=str(models)
-    )
-    assert ended.code == code, ended.err
-    assert error in ended.error
-    assert not (tmp_path / "x.seg.nrrd").exists()
+    monkeypatch.setenv("SURGPLAN_MODELS", str(models))
+    with pytest.raises(SurgplanError) as caught:
+        masks_of(scan, recipe(tmp_path, text), tmp_path)
+    assert caught.value.exit_code == code
+    assert error in caught.value.message
+
+
+def masks_of(scan: Path, chosen: Path, folder: Path) -> Mapping[Any, NamedMask]:
+    """What the networks and programs of a recipe find."""
+    plan = plan_case(scan, str(chosen), "case")
+    return networks_step(read_volume(scan), plan.recipe.segment, plan.recipe.networks, folder / "networks").noun
 
 
 def test_models_are_listed_explained_and_checked(scan, models):
@@ -233,13 +245,13 @@ def test_an_empty_class_is_an_empty_structure(scan, tmp_path):
         ("femur_left", '(folder / "femur_left.nii.gz").write_bytes(b"x")', 1.0, 3, "femur_left.nii.gz"),
     ],
 )
-def test_a_program_that_fails_is_told(scan, tmp_path, label, extra, hours, code, error):
+def test_a_program_that_fails_is_told(scan, tmp_path, monkeypatch, label, extra, hours, code, error):
     text = TOTAL.replace("femur_left", label) + f"[networks]\nhours = {hours}\n"
-    ended = surgplan(
-        "segment", scan, "-r", recipe(tmp_path, text), "-o", tmp_path / "x.seg.nrrd", PATH=program(tmp_path, extra)
-    )
-    assert ended.code == code, ended.err
-    assert error in ended.error
+    monkeypatch.setenv("PATH", program(tmp_path, extra))
+    with pytest.raises(SurgplanError) as caught:
+        masks_of(scan, recipe(tmp_path, text), tmp_path)
+    assert caught.value.exit_code == code
+    assert error in caught.value.message
 
 
 def test_without_the_program_exit_5_says_how_to_install_it(scan, tmp_path):

@@ -32,6 +32,7 @@ class Need:
 
 STAGE_NEEDS = {
     "ingest": Need(2.2, 1.05),
+    "networks": Need(1.0, 0.2),  # for the scan; what each network takes on it is predicted apart, from its own card
     "segment": Need(2.5, 0.1),
     "surface": Need(5.0, 0.1),
     "print": Need(0.5, 0.1),

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from surgplan.case.models import find_model
+from surgplan.case.needs import free_memory
 from surgplan.errors import BadInput, OutOfResources, WrongUsage
 from surgplan.findings import Finding, Level
 from surgplan.formats.atomic import Written
-from surgplan.formats.limits import free_memory, told_bytes
+from surgplan.formats.limits import told_bytes
 from surgplan.formats.models import Model, open_model
 from surgplan.model.anatomy import anatomy_of
 from surgplan.model.labels import BONE_COLOR, Label, LabelMap, Side, file_stem
@@ -123,7 +124,7 @@ def check_fits(volume: Volume, model: Model, limits: NetworkLimits) -> int:
     plan = Plan.of(volume, model.card)
     needed = plan.memory + int(model.card.working_memory_mb * (1 << 20))
     allowed = int(limits.memory_gb * (1 << 30)) if limits.memory_gb else free_memory()
-    if allowed is not None and needed > allowed:
+    if needed > allowed:
         grid = " × ".join(map(str, plan.padded))
         found = f"would take {told_bytes(needed)} of memory for {plan.channels} channels on {grid} voxels"
         advice = "Crop the scan, close other programs, use a model with larger voxels, or raise networks.memory_gb"

@@ -114,15 +114,6 @@ def read_whole(path: Path, most: int) -> bytes:
         return file.read(size)
 
 
-def free_memory() -> int | None:
-    """Bytes that programs can still take without swapping, or None where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, ValueError, IndexError, StopIteration):
-        return None
-
-
 def told_bytes(count: int) -> str:
     """A number of bytes for people: exact when small."""
     for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
