@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import struct
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,7 @@ import pytest
 
 from surgplan.errors import BadInput, OutOfResources
 from surgplan.formats import archives
-from surgplan.formats.archives import checked_members, is_archive, sweep_abandoned, unpacked
+from surgplan.formats.archives import checked_members, is_archive, is_other_archive, sweep_abandoned, unpacked
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +50,12 @@ def test_archives_are_told_by_their_first_bytes(tmp_path: Path) -> None:
     assert not is_archive(tmp_path / "no.zip")
     assert not is_archive(tmp_path)
     assert not is_archive(tmp_path / "absent")
+    assert not is_other_archive(tmp_path / "no.zip")
+    for mode in ("w", "w:gz", "w:bz2", "w:xz"):
+        with tarfile.open(tmp_path / "scan.tar", mode) as tar:
+            tar.add(tmp_path / "no.zip")
+        assert is_other_archive(tmp_path / "scan.tar")
+        assert not is_archive(tmp_path / "scan.tar")
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a//x", "..\\x", "C:\\x", "c:/x"])

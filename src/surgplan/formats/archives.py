@@ -29,6 +29,9 @@ from surgplan.formats.limits import AGAIN, told_bytes
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 """How a zip archive begins: with its first member, or, when empty, with its end."""
+OTHERS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x28\xb5\x2f\xfd")
+"""How gzip, bzip2, xz, 7-Zip, RAR and Zstandard files begin; tar has its mark at `TAR_AT`."""
+TAR, TAR_AT = b"ustar", 257
 MOST_MEMBERS = 100_000
 LONGEST_DIRECTORY = 1 << 24
 """More bytes than the table of contents of `MOST_MEMBERS` slices takes."""
@@ -60,13 +63,23 @@ class _Guarded(io.FileIO):
 
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip archive, by its first bytes."""
+    return _start(path, 4) in MAGIC
+
+
+def is_other_archive(path: Path) -> bool:
+    """Whether a file is an archive of a kind that is not opened, or compressed as a whole."""
+    start = _start(path, TAR_AT + len(TAR))
+    return start.startswith(OTHERS) or start[TAR_AT:] == TAR
+
+
+def _start(path: Path, count: int) -> bytes:
     try:
         if not path.is_file():
-            return False
+            return b""
         with path.open("rb") as file:
-            return file.read(4) in MAGIC
+            return file.read(count)
     except OSError:
-        return False
+        return b""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from surgplan.formats.archives import is_archive
+from surgplan.formats.archives import is_archive, is_other_archive
 from surgplan.formats.dicom_directory import Listed
 from surgplan.formats.dicom_elements import DEFLATED, EXPLICIT_BIG, UNDEFINED, WINDOW, DicomFile, read_elements
 from surgplan.formats.dicom_fields import WANTED, Fields
@@ -157,6 +157,8 @@ def _foreign(path: Path) -> Skipped:
     """A file that is not DICOM; one that is named like DICOM, or begins like nothing at all, should have been."""
     if is_archive(path):
         return Skipped(path, "is a zip archive: not opened")
+    if is_other_archive(path):
+        return Skipped(path, "is an archive that is not zip: not opened")
     empty = path.stat().st_size == 0
     named = path.suffix.lower() in DICOM_NAMES
     reason = EMPTY if empty else NOT_DICOM

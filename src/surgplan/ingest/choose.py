@@ -18,6 +18,13 @@ from surgplan.ingest.strays import check_strays
 AS_GOOD = 0.75
 """A second series with at least this share of the best one's slices is as good: then the user has to choose."""
 NAME_A_FOLDER = "Name the folder of a CT or MR series"
+INSTEAD = {
+    "a zip archive": "Name the archive itself; one within another must be unpacked first",
+    "an archive": "Unpack it, and name the folder",
+    "SEG": "Masks are given with their scan: surgplan run SCAN -r masks --masks FILE",
+    "RTSTRUCT": "Contours are given with their scan: surgplan run SCAN -r masks --masks FILE",
+}
+"""What to do with a source that holds something else."""
 MOST_TOLD = 12
 
 
@@ -195,8 +202,10 @@ def _no_series(tree: DicomTree, left: Sequence[tuple[SliceHeader, str]], source:
     files += [(each.path, each.reason) for each in sorted(tree.skipped, key=lambda each: not each.broken)]
     if len(files) == 1:
         path, reason = files[0]
-        advice = "Name the archive itself; one within another must be unpacked first"
-        advice = advice if reason.startswith("is a zip archive") else NAME_A_FOLDER
-        return BadInput(path, reason, "slices of a CT or MR series", advice)
+        return BadInput(path, reason, "slices of a CT or MR series", _advice(reason))
     out = counted(reason for _, reason in files)
-    return BadInput(source, f"holds no CT or MR series, but {out}", advice=NAME_A_FOLDER)
+    return BadInput(source, f"holds no CT or MR series, but {out}", advice=_advice(out))
+
+
+def _advice(reasons: str) -> str:
+    return next((advice for what, advice in INSTEAD.items() if what in reasons), NAME_A_FOLDER)
