@@ -15,6 +15,7 @@ from surgplan.ingest.stage import IngestParams
 from surgplan.model.volume import Modality
 from tests.formats.slices import write_series
 
+CT = IngestParams(modality="CT")
 RNG = np.random.default_rng(0)
 
 
@@ -84,7 +85,9 @@ def test_a_scale_without_air_and_a_clipped_top_are_told(tmp_path: Path) -> None:
     array[3, 4, 5:8] = 3071
     write_series(tmp_path / "a", array, np.arange(24.0))
     found = {finding.check: finding for finding in load_source(tmp_path / "a", IngestParams()).findings}
-    assert found["hu-scale"].level is Level.WARN
+    assert found["hu-scale"].level is Level.REFUSE  # not even fat
+    dark = {finding.check: finding for finding in load_source(nifti(tmp_path / "b.nii", scan(-300, 1500)), CT).findings}
+    assert dark["hu-scale"].level is Level.WARN
     assert "3071 HU, in 3 voxels" in found["clipped"].measured
 
 

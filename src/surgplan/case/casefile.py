@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from surgplan.case.log import operator
 from surgplan.case.masks import MaskFiles
 from surgplan.case.recipe import Recipe, find_recipe, load_recipe, recipe_named_in, recipe_tables
 from surgplan.case.source_note import remembered
@@ -120,6 +121,22 @@ class CasePlan:
             advice = "Add `source = …`, the folder of the scan"
             raise WrongUsage("case.toml", "key `source` is missing", advice=advice)
         return self.scan
+
+    def accepting(self, names: Sequence[str], by: str | None) -> CasePlan:
+        """The same plan, which also overrides these refusals of the input gate; whoever does is in it from then on.
+
+        Raises
+        ------
+        WrongUsage
+            One of them cannot be overridden.
+        """
+        ingest = self.recipe.ingest
+        accept = tuple(dict.fromkeys((*ingest.accept, *names)))
+        if not accept or (accept == ingest.accept and ingest.operator):
+            return self
+        table = {**ingest.model_dump(), "accept": accept, "operator": operator(by)}
+        changed = type(ingest).from_table(table, "--accept")
+        return replace(self, recipe=self.recipe.model_copy(update={"ingest": changed}))
 
     def case_toml(self) -> dict[str, Any]:
         """The tables of the case folder's own `case.toml`: complete, without the path of the scan.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from surgplan.case.log import LOG, Entry, read_log
-from surgplan.case.manifest import MANIFEST, Manifest, StageRecord, read_manifest
+from surgplan.case.manifest import MANIFEST, TOLD, Manifest, StageRecord, read_manifest
 from surgplan.errors import Missing
 from surgplan.formats.atomic import Written, sha256_of, write_text
 
@@ -99,7 +99,7 @@ def _action(name: str, stage: StageRecord, entries: tuple[Entry, ...]) -> Iterat
     """What one stage did. The scan is named by its digest only."""
     done = [entry for entry in entries if entry.action == "done" and name in entry.details.get("stages", [])]
     made = done[-1] if done else entries[-1]
-    known = [key for key in stage.inputs if key != "scan"]
+    known = [key for key in stage.inputs if key != "scan" and not key.startswith(TOLD)]
     yield {
         "@id": f"#{name}",
         "@type": "CreateAction",

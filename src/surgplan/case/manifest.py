@@ -21,6 +21,8 @@ from surgplan.params import Params
 from surgplan.privacy.patient import PatientDigest
 
 MANIFEST = "manifest.json"
+TOLD = "what "
+"""Inputs that begin with this are no files: `what ingest found` is the hash of a stage's findings and numbers."""
 LARGEST_MANIFEST = 64 << 20
 
 INFLUENTIAL = (
@@ -58,6 +60,12 @@ class StageRecord(Params):
     outputs: dict[OutputPath, FileRecord]
     results: dict[str, Any]
     findings: list[dict[str, str]]
+
+    @property
+    def told_sha256(self) -> str:
+        """Hash of what the report tells of the stage: findings, results, parameters."""
+        told = [self.findings, self.results, self.parameters]
+        return hashlib.sha256(canonical_json(told).encode()).hexdigest()
 
     def found(self) -> tuple[Finding, ...]:
         """The findings as such."""

@@ -35,13 +35,7 @@ def is_settled(manifest: Manifest, scan: str, key: bytes | None) -> bool:
 
 
 def digest_for(key: bytes | None, scan: str, files: Sequence[Path]) -> PatientDigest | None:
-    """The digest of the patient to whom these files belong; None without a key, or when the headers tell no ID.
-
-    Raises
-    ------
-    Refused
-        The headers tell different patients.
-    """
+    """The digest of the patient to whom these files belong; None without a key, or without one patient's ID."""
     patient = patient_of(files)
     return None if patient is None or key is None else patient_digest(key, scan, patient)
 

@@ -36,7 +36,7 @@ def with_patient(manifest: Manifest, plan: CasePlan, folder: Path, source: str) 
     Raises
     ------
     Refused
-        The case's name, or another text of its plan, tells it; or the scan holds slices of two patients.
+        The case's name, or another text of its plan, tells it.
     """
     key = case_key()
     known = _has_case_file(plan, folder)

@@ -37,12 +37,20 @@ def recipes_markdown() -> str:
         if name == "structure":
             parts += _structures()
         elif isinstance(info.annotation, type) and issubclass(info.annotation, Params):
-            parts.append(_section(f"[{name}]", info.annotation, (info.annotation.__doc__ or "").strip()))
+            inner = _tables(info.annotation)
+            parts.append(_section(f"[{name}]", info.annotation, (info.annotation.__doc__ or "").strip(), (*inner,)))
+            parts += [_section(f"[{name}.{key}]", model, str(model.__doc__).strip()) for key, model in inner.items()]
     parts.append("# Case files\n")
     parts.append(_section("case.toml", CaseFile, "Keys at the top of a case file.", skip=("landmark", "trajectory")))
     parts.append(_section("[[landmark]]", LandmarkEntry, "A point that only this patient has."))
     parts.append(_section("[[trajectory]]", TrajectoryEntry, "A planned straight path."))
     return "\n".join(parts)
+
+
+def _tables(model: type[Params]) -> dict[str, type[Params]]:
+    """The keys of a stage's table that are tables themselves, and their models."""
+    kinds = {key: info.annotation for key, info in model.model_fields.items()}
+    return {key: kind for key, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Params)}
 
 
 STRUCTURE = """One table for each structure to segment. Its `method` finds it; then its own keys refine it, in this

@@ -16,6 +16,7 @@ from surgplan.case.lock import PRIVATE, locked
 from surgplan.case.log import LOG, append, operator
 from surgplan.case.manifest import (
     MANIFEST,
+    TOLD,
     FileRecord,
     Manifest,
     StageRecord,
@@ -168,7 +169,8 @@ def _inputs(stage: Stage, plan: CasePlan, manifest: Manifest, source: str) -> di
         if earlier in manifest.stages
         for name, record in sorted(manifest.stages[earlier].outputs.items())
     }
-    return {**made, **stage.outside(plan)}
+    told = {f"{TOLD}{earlier} found": manifest.stages[earlier].told_sha256 for earlier in stage.after if stage.tells}
+    return {**made, **told, **stage.outside(plan)}
 
 
 class _Run:

@@ -12,10 +12,12 @@ from surgplan.case.opened import OpenSource, opened
 from surgplan.errors import SurgplanError, blaming
 from surgplan.findings import Finding
 from surgplan.formats.dicom import DicomTree, SliceHeader, find_slices
+from surgplan.formats.dicom_context import ScanContext, read_context
 from surgplan.formats.dicom_copies import without_copies
 from surgplan.formats.dicom_pixels import AIR_HU, read_slices
 from surgplan.formats.images import is_image_file, read_image
 from surgplan.ingest.choose import choose, counted
+from surgplan.ingest.context import check_context
 from surgplan.ingest.correct import place
 from surgplan.ingest.gate import check_slices
 from surgplan.ingest.listing import Listing, Row, rows
@@ -38,6 +40,8 @@ class Ingested:
     files: tuple[Path, ...]
     facts: Mapping[str, Fact]
     corrections: tuple[Mapping[str, Any], ...] = ()
+    contrast: bool = False
+    """Whether a header tells of a contrast agent."""
 
 
 def load_source(path: Path, params: IngestParams) -> Ingested:
@@ -137,12 +141,14 @@ def _dicom(survey: Survey, params: IngestParams) -> Ingested:
     placed = place(series.layout, array, AIR_HU if modality is Modality.CT else float(array.min()))
     with blaming(first.path, "Re-export the series"):
         volume = Volume(placed.grid, placed.array, modality, first.frame_of_reference)
-    checked, found = check_volume(volume, params, source.given)
-    told = check_slices(series.slices, float(series.layout.usual_steps.max()))
+    checked, found = check_volume(volume, params, source.given, first.thickness)
+    context = read_context(first.path)
+    told = check_slices(series.slices, float(series.layout.usual_steps.max()), context.lossy_ratio)
+    told += check_context(first, series.layout.axes, context, params.limits, params.aim, params.planned_on)
     files = tuple(dict.fromkeys(source.named(each.path) for each in series.slices))
-    facts = {**_volume_facts(checked), **_series_facts(first)}
+    facts = {**_volume_facts(checked), **_series_facts(first), **_context_facts(context)}
     findings = (*why, *source.findings, *placed.findings, *found, *told)
-    return Ingested(checked, findings, files, facts, placed.corrections)
+    return Ingested(checked, findings, files, facts, placed.corrections, context.contrast)
 
 
 def _volume_facts(volume: Volume) -> dict[str, Fact]:
@@ -153,6 +159,10 @@ def _volume_facts(volume: Volume) -> dict[str, Fact]:
         "voxel size (mm)": " × ".join(f"{step:.3f}" for step in spacing),
         "axes grow to": volume.grid.orientation_code(),
     }
+
+
+def _context_facts(context: ScanContext) -> dict[str, Fact]:
+    return {"laterality": context.laterality} if context.laterality else {}
 
 
 def _series_facts(first: SliceHeader) -> dict[str, Fact]:

@@ -10,11 +10,14 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
+from surgplan.case.log import operator
 from surgplan.case.masks import MaskFiles, with_masks_of
 from surgplan.case.sources import Ingested, load_source
 from surgplan.errors import blaming
 from surgplan.findings import Finding
 from surgplan.formats.atomic import Written
+from surgplan.ingest.accept import admitted
+from surgplan.ingest.examine import examine
 from surgplan.ingest.stage import IngestParams
 from surgplan.model.frames import Transform
 from surgplan.model.labels import LabelMap
@@ -48,13 +51,26 @@ class StepOutput(Generic[N]):
 
 
 def ingest_step(source: Path, params: IngestParams, target: Path) -> StepOutput[Ingested]:
-    """Read and check a scan; write it as NRRD."""
+    """Read and check a scan, let the gate judge it, write it as NRRD.
+
+    Raises
+    ------
+    Refused
+        The gate refuses it, and `params.accept` does not override that.
+    """
     from surgplan.formats.images import write_volume
 
     ingested = load_source(source, params)
+    seen = examine(ingested.volume, params.limits, params.aim, ingested.contrast)
+    by = params.operator or operator()
+    findings, accepted = admitted((*ingested.findings, *seen), params.accept, by, source)
     written = write_volume(target, ingested.volume)
-    results = {"facts": dict(ingested.facts), "corrections": [dict(each) for each in ingested.corrections]}
-    return StepOutput(ingested, (written,), ingested.findings, results)
+    results: dict[str, Any] = {
+        "facts": dict(ingested.facts),
+        "corrections": [dict(each) for each in ingested.corrections],
+        "accepted": list(accepted),
+    }
+    return StepOutput(ingested, (written,), findings, results)
 
 
 def networks_step(

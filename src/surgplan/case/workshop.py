@@ -108,7 +108,8 @@ class Stage:
     """One of the six: what it needs, what decides its result, and how it is made.
 
     `version` grows whenever the same inputs and parameters would give other bytes than before. `outside` tells the
-    SHA-256 of files that it reads beside what earlier stages made; `wanted`, whether the recipe needs the stage at all.
+    SHA-256 of files that it reads beside what earlier stages made; `wanted`, whether the recipe needs the stage at all;
+    `tells`, whether its result tells what earlier stages found, not only what they wrote.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Stage:
     run: Callable[[Workshop], StepOutput[Any]]
     outside: Callable[[CasePlan], dict[str, str]] = lambda plan: {}
     wanted: Callable[[CasePlan], bool] = lambda plan: True
+    tells: bool = False
 
 
 def _ingest(shop: Workshop) -> StepOutput[Any]:
@@ -218,7 +220,9 @@ STAGES = (
     Stage("surface", 2, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 1, ("surface",), _print_parameters, _print),
     Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
-    Stage("report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report),
+    Stage(
+        "report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report, tells=True
+    ),
 )
 
 

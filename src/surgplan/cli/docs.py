@@ -33,9 +33,11 @@ def generated() -> dict[str, str]:
     from surgplan.case.certificates import certificate_schema
     from surgplan.case.manifest import manifest_schema
     from surgplan.case.recipe_docs import recipes_markdown
+    from surgplan.ingest.gate_docs import gate_markdown
 
     schemas = {"manifest.schema.json": manifest_schema(), "certificate.schema.json": certificate_schema()}
-    return {"cli.md": cli_markdown(), "recipes.md": recipes_markdown(), **schemas}
+    pages = {"cli.md": cli_markdown(), "recipes.md": recipes_markdown(), "gate.md": gate_markdown()}
+    return {**pages, **schemas}
 
 
 def write_docs(folder: Path) -> None:

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from surgplan.cli.depfile import depfile_option
-from surgplan.cli.options import existing, given, overwrite_option, params_options, speaking
+from surgplan.cli.options import (
+    accept_option,
+    existing,
+    given,
+    operator_option,
+    overwrite_option,
+    params_options,
+    speaking,
+)
 from surgplan.cli.output import Output, Result, table
 from surgplan.errors import WrongUsage
 from surgplan.ingest.stage import IngestParams
@@ -20,7 +28,9 @@ from surgplan.ingest.stage import IngestParams
 @click.option(
     "--list", "listing", is_flag=True, help="Only list the series of the source, and what is wrong with each."
 )
-@params_options(IngestParams)
+@params_options(IngestParams, skip=("operator",))
+@accept_option
+@operator_option
 @overwrite_option
 @depfile_option
 @speaking

@@ -45,7 +45,7 @@ def _patient(given: str | None, against: Path | None) -> str:
         with opened(existing(against)) as scan:
             patient = patient_of(scan.files)
         if patient is None:
-            raise Missing(against, "its headers tell no patient's ID", advice="Pass --patient-id -")
+            raise Missing(against, "its headers do not tell one patient's ID", advice="Pass --patient-id -")
         return patient
     if given != "-":
         advice = "Pass --patient-id - and type it, or pipe it in"

@@ -47,6 +47,16 @@ def operator_option(function: F) -> F:
     )(function)
 
 
+def accept_option(function: F) -> F:
+    """`--accept CHECK`, as often as wanted."""
+    return click.option(
+        "--accept",
+        multiple=True,
+        metavar="CHECK",
+        help="Override a refusal of the input gate; who did is recorded in manifest and report.",
+    )(function)
+
+
 def set_option(function: F) -> F:
     """`--set table.key=value`, as often as wanted."""
     return click.option(

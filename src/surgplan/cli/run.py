@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from surgplan.cli.options import existing, masks_options, operator_option, overwrite_option, set_option, speaking
+from surgplan.cli.options import (
+    accept_option,
+    existing,
+    masks_options,
+    operator_option,
+    overwrite_option,
+    set_option,
+    speaking,
+)
 from surgplan.cli.output import LiveProgress, Output, Result, style, table
 from surgplan.findings import READY, WITH_WARNINGS
 
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--cache-gb", type=click.FloatRange(0.001), default=20.0, show_default=True, help="Its size at the most.")
 @masks_options
+@accept_option
 @operator_option
 @set_option
 @overwrite_option
@@ -41,6 +50,7 @@ def command(
     cache_gb: float,
     masks: Path | None,
     mask_names: Path | None,
+    accept: tuple[str, ...],
     operator: str | None,
     settings: tuple[str, ...],
     overwrite: bool,
@@ -69,6 +79,7 @@ def command(
         name = file_stem(target.resolve().name)
     files = MaskFiles(existing(masks), existing(mask_names) if mask_names else None) if masks else None
     plan = plan_case(source, recipe, name, settings, masks=files)
+    plan = plan.accepting(accept, operator)
     folder = target or _default_folder(source, plan.case)
     if dry_run:
         told = look_ahead(plan, folder)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.formats.dicom import SliceHeader
+from surgplan.ingest.limits import ACR, AHMED, BY_NAME, KIM, RECIPE, WINDER, GateLimits
 from surgplan.model.volume import Grid, Modality
 
 AIR_HU = -600
@@ -18,6 +19,9 @@ AIR_HU = -600
 CLIPPED_HU = (3071, 4095, 32767)
 """Tops of the usual scales: metal and enamel beyond them are cut off."""
 FEW_SLICES = 20
+ROUNDED_MM = 0.01
+"""Headers round: 3.0001 mm are 3 mm."""
+MANY_CLIPPED = 50
 THICKER_THAN_STEP = 1.05
 MOST_LABELS = 32
 LABELS_AT_ALL = 256
@@ -63,46 +67,78 @@ def guess_modality(low: float, high: float) -> tuple[Modality, Finding]:
     return Modality.OTHER, Finding("modality", Level.WARN, measured, f"below {AIR_HU} HU for air", advice)
 
 
-def check_resolution(grid: Grid, max_step_mm: float, max_anisotropy: float) -> list[Finding]:
-    """Voxels against what is to be printed, and the number of slices."""
+def check_resolution(
+    grid: Grid, thickness: float | None, max_step_mm: float, max_anisotropy: float, limits: GateLimits
+) -> list[Finding]:
+    """Voxels and slices against what is to be printed, and the number of slices."""
     spacing = grid.spacing
-    findings = []
-    if spacing.max() > max_step_mm:
-        advice = "Details smaller than that are lost; ask for a thinner reconstruction"
-        limit = f"{max_step_mm:g} mm"
-        findings.append(Finding("slice-step", Level.WARN, f"{spacing.max():.2f} mm", limit, advice, "the recipe"))
+    findings = _step(float(spacing.max()), thickness or 0.0, max_step_mm, limits)
     anisotropy = float(spacing.max() / spacing.min())
     if anisotropy > max_anisotropy:
         advice = "Expect steps across the slices; ask for a thinner reconstruction"
         limit = f"{max_anisotropy:g}"
-        findings.append(Finding("anisotropy", Level.WARN, f"{anisotropy:.1f}", limit, advice, "the recipe"))
+        findings.append(Finding("anisotropy", Level.WARN, f"{anisotropy:.1f}", limit, advice, RECIPE))
     if min(grid.size) < FEW_SLICES:
         advice = "Check that the series is complete"
-        findings.append(Finding("slice-count", Level.WARN, f"{min(grid.size)} slices", f"{FEW_SLICES}", advice))
+        source = BY_NAME["slice-count"].source
+        findings.append(Finding("slice-count", Level.WARN, f"{min(grid.size)} slices", f"{FEW_SLICES}", advice, source))
     return findings
 
 
-def check_scale(array: NDArray[Any], low: float, high: float) -> list[Finding]:
-    """Whether a CT has a Hounsfield scale: air at its dark end, nothing cut off at its bright end."""
+def _step(step: float, thickness: float, max_step_mm: float, limits: GateLimits) -> list[Finding]:
+    """What is smaller than the longer of step and thickness is blurred away, however densely slices overlap."""
+    coarse = max(step, thickness)
+    measured = f"{step:.2f} mm" if step >= thickness else f"{thickness:.2f} mm thick slices"
+    if coarse > limits.refuse_step_mm + ROUNDED_MM:
+        advice = "Ask for a thinner reconstruction"
+        return [Finding("slice-step", Level.REFUSE, measured, f"{limits.refuse_step_mm:g} mm", advice, AHMED)]
+    if limits.feature_mm is not None and coarse > limits.feature_mm / 2 + ROUNDED_MM:
+        advice = f"Structures of {limits.feature_mm:g} mm need two voxels: ask for a thinner reconstruction"
+        limit = f"{limits.feature_mm / 2:g} mm, half of feature_mm"
+        return [Finding("slice-step", Level.WARN, measured, limit, advice, RECIPE)]
+    if coarse > max_step_mm + ROUNDED_MM:
+        advice = "Details smaller than that are lost; ask for a thinner reconstruction"
+        return [Finding("slice-step", Level.WARN, measured, f"{max_step_mm:g} mm", advice, AHMED)]
+    return []
+
+
+def check_scale(array: NDArray[Any], low: float, high: float, clipped_hu: float) -> list[Finding]:
+    """Whether a CT has a Hounsfield scale: air or at least fat at its dark end, nothing cut off at its bright end."""
     findings = []
     if low > AIR_HU:
+        level = Level.REFUSE if low >= 0 else Level.WARN
         advice = "Thresholds in HU may not fit this scan; check its rescale values"
-        findings.append(Finding("hu-scale", Level.WARN, f"darkest voxel {low:g} HU", f"{AIR_HU} HU", advice))
-    if high in CLIPPED_HU:
+        limit = f"{'0' if level is Level.REFUSE else AIR_HU} HU"
+        findings.append(Finding("hu-scale", level, f"darkest voxel {low:g} HU", limit, advice, ACR))
+    if high in CLIPPED_HU or (high < clipped_hu and _piles_up(array, high)):
         count = int(np.count_nonzero(array == array.dtype.type(high)))
         measured = f"values are cut off at {high:g} HU, in {count} voxels"
-        findings.append(Finding("clipped", Level.NOTE, measured, advice="Metal looks no denser than that"))
+        if high < clipped_hu:
+            advice = "The densest bone is lost: export the scan with its whole scale"
+            findings.append(Finding("clipped", Level.WARN, measured, f"{clipped_hu:g} HU", advice, WINDER))
+        else:
+            findings.append(Finding("clipped", Level.NOTE, measured, advice="Metal looks no denser than that"))
     return findings
 
 
-def check_slices(slices: Sequence[SliceHeader], step_mm: float) -> list[Finding]:
+def _piles_up(array: NDArray[Any], high: float) -> bool:
+    """Whether far more voxels have the highest value than any of the values right below it."""
+    if array.dtype.kind == "f":
+        return False
+    top = int(np.count_nonzero(array == array.dtype.type(high)))
+    below = int(np.count_nonzero(array > array.dtype.type(max(high - 20, float(array.min()))))) - top
+    return top > MANY_CLIPPED and top > below
+
+
+def check_slices(slices: Sequence[SliceHeader], step_mm: float, lossy_ratio: float | None) -> list[Finding]:
     """What the headers say of how the slices were made: compression with loss, thickness against their step."""
     findings = []
     lossy = sum(each.lossy for each in slices)
     if lossy:
         advice = "Use the lossless original if there is one"
         measured = f"{lossy} of {len(slices)} slices were compressed with loss"
-        findings.append(Finding("lossy", Level.WARN, measured, "lossless", advice, "DICOM PS3.3 C.7.6.1.1.5"))
+        measured += f", at {lossy_ratio:g}:1" if lossy_ratio else ""
+        findings.append(Finding("lossy", Level.WARN, measured, "lossless", advice, KIM))
     thickness = slices[0].thickness
     if thickness and step_mm > THICKER_THAN_STEP * thickness:
         advice = "Anatomy between the slices was never scanned; ask for contiguous slices"

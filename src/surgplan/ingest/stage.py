@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from surgplan.findings import Finding
+from surgplan.ingest.accept import check_acceptable
 from surgplan.ingest.gate import check_resolution, check_scale, check_scan, guess_modality
+from surgplan.ingest.limits import GateLimits
 from surgplan.model.volume import Modality, Volume
 from surgplan.params import Params
 
@@ -26,10 +29,29 @@ class IngestParams(Params):
     max_anisotropy: float = Field(
         6.0, ge=1, le=100, description="warn when voxels are this many times longer than wide"
     )
+    aim: Literal["bone", "vessel", "soft tissue"] | None = Field(
+        None, description="what the scan is for: contrast and kernel are judged by it"
+    )
+    planned_on: date | None = Field(
+        None, description="day of planning, YYYY-MM-DD: the age of the scan is told against it, in months"
+    )
+    accept: tuple[str, ...] = Field((), description="checks whose refusal is overridden; recorded with the operator")
+    operator: str | None = Field(None, max_length=64, description="who overrides them; not the patient")
+    limits: GateLimits = Field(default_factory=GateLimits, description="limits of the input gate: [ingest.limits]")
+
+    @field_validator("accept")
+    @classmethod
+    def _can_be_accepted(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        check_acceptable(names)
+        return names
 
 
-def check_volume(volume: Volume, params: IngestParams, source: object) -> tuple[Volume, tuple[Finding, ...]]:
+def check_volume(
+    volume: Volume, params: IngestParams, source: object, thickness: float | None = None
+) -> tuple[Volume, tuple[Finding, ...]]:
     """The volume with its modality settled, and what is worth knowing of it before anything is made from it.
+
+    `thickness` is that of the slices, mm, where a header tells it.
 
     Raises
     ------
@@ -44,9 +66,10 @@ def check_volume(volume: Volume, params: IngestParams, source: object) -> tuple[
     elif modality is Modality.OTHER:
         modality, finding = guess_modality(low, high)
         findings.append(finding)
-    findings += check_resolution(volume.grid, params.max_step_mm, params.max_anisotropy)
+    limits = params.limits
+    findings += check_resolution(volume.grid, thickness, params.max_step_mm, params.max_anisotropy, limits)
     if modality is Modality.CT:
-        findings += check_scale(volume.array, low, high)
+        findings += check_scale(volume.array, low, high, limits.clipped_hu)
     if modality is volume.modality:
         return volume, tuple(findings)
     return Volume(volume.grid, volume.array, modality, volume.frame_of_reference), tuple(findings)

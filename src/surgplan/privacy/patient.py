@@ -110,28 +110,20 @@ def belongs(stored: PatientDigest, key: bytes, scan: str, patient: str) -> bool:
 
 
 def patient_of(files: Sequence[Path]) -> str | None:
-    """The patient's ID that the first, the middle and the last DICOM header among the files tell, if any.
+    """The patient's ID that the first, the middle and the last DICOM header among the files tell.
 
-    Raises
-    ------
-    Refused
-        They tell different ones.
+    None when they tell none, or several: then it is no one's case until one series was chosen.
     """
     from surgplan.formats.dicom_elements import read_elements
 
     wanted = 0x00100020
-    found: dict[str, Path] = {}
-    for path in dict.fromkeys(files[at] for at in (0, len(files) // 2, -1)) if files else ():
+    found: set[str] = set()
+    for path in {files[at] for at in (0, len(files) // 2, -1)} if files else ():
         try:
             elements = read_elements(path, frozenset([wanted]))
         except (OSError, ValueError):
             continue
         if elements is not None and wanted in elements.values:
-            patient = elements.values[wanted].data.decode("utf-8", "replace").strip(" \0")
-            if patient:
-                found.setdefault(patient, path)
-    if len(found) > 1:
-        paths = list(found.values())
-        advice = "Name the folder of one patient's scan"
-        raise Refused(paths[1], f"belongs to another patient than {paths[0].name}", "one patient", advice)
-    return next(iter(found), None)
+            found.add(elements.values[wanted].data.decode("utf-8", "replace").strip(" \0"))
+    found.discard("")
+    return found.pop() if len(found) == 1 else None
