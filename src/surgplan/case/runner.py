@@ -169,7 +169,8 @@ def _inputs(stage: Stage, plan: CasePlan, manifest: Manifest, source: str) -> di
         if earlier in manifest.stages
         for name, record in sorted(manifest.stages[earlier].outputs.items())
     }
-    told = {f"{TOLD}{earlier} found": manifest.stages[earlier].told_sha256 for earlier in stage.after if stage.tells}
+    done = [earlier for earlier in stage.after if stage.tells and earlier in manifest.stages]
+    told = {f"{TOLD}{earlier} found": manifest.stages[earlier].told_sha256 for earlier in done}
     return {**made, **told, **stage.outside(plan)}
 
 
