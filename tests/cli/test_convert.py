@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 import trimesh
 
 from surgplan.cli.main import run
+from surgplan.errors import BadInput
 from surgplan.formats.meshes import read_meshes, write_mesh, write_meshes
-from surgplan.formats.threemf import read_threemf
+from surgplan.formats.threemf import read_placing, read_threemf
 from surgplan.model.labels import Label
 from tests.formats.mesh_shapes import ball, by_trimesh, wedge
 
@@ -85,7 +87,7 @@ def test_what_was_assumed_is_told_by_the_new_file_too(tmp_path: Path, capsys: py
     capsys.readouterr()
     assert run(["check", str(tmp_path / "x.ply"), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["checked"]
-    assert (row["unit"], row["frame"]) == ("mm ?", "LPS ?")
+    assert (row["unit"], row["frame"], row["assumed"]) == ("mm", "LPS", ["unit", "frame"])
     assert row["size_mm"] == pytest.approx([40, 30, 20])
 
 
@@ -117,6 +119,30 @@ def test_thin_walls_are_told_with_their_place(tmp_path: Path, capsys: pytest.Cap
     assert "thinnest 0.70 mm at" in finding["measured"]
     assert run(["check", str(tmp_path / "x.stl"), "--printer", "mjf", "-q"]) == 0
     assert run(["check", str(tmp_path / "x.stl"), "--printer", "mjff"]) == 2
+
+
+def test_print_and_repair_do_not_make_a_fact_of_a_guess(tmp_path: Path) -> None:
+    trimesh.creation.box((40, 30, 20)).export(tmp_path / "x.stl")
+    source, stl = str(tmp_path / "x.stl"), str(tmp_path / "stl")
+    assert run(["print", source, "-o", str(tmp_path / "p.3mf"), "--stl", stl, "-q"]) == 0
+    assert run(["repair", source, "-o", str(tmp_path / "r.glb"), "-q"]) == 0
+    for made in (tmp_path / "p.3mf", tmp_path / "stl" / "x.stl", tmp_path / "r.glb"):
+        assert set(read_meshes(made).assumed) == {"unit", "frame"}, made
+    assert run(["repair", source, "-o", str(tmp_path / "s.ply"), "--unit", "cm", "--frame", "RAS", "-q"]) == 0
+    stated = read_meshes(tmp_path / "s.ply")
+    assert not stated.assumed
+    assert stated.surfaces[0].volume_mm3 == pytest.approx(24_000_000)
+
+
+def test_where_the_patient_lies_is_not_taken_from_a_3mf_that_does_not_tell(two: Path, tmp_path: Path) -> None:
+    assert run(["convert", str(two), "-o", str(tmp_path / "p.3mf"), "-q"]) == 0
+    assert read_placing(tmp_path / "p.3mf").is_rigid
+    trimesh_like = tmp_path / "x.3mf"
+    with zipfile.ZipFile(tmp_path / "p.3mf") as old, zipfile.ZipFile(trimesh_like, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"surgplan:frame", b"surgplan:other"))
+    with pytest.raises(BadInput, match="does not state where LPS lies"):
+        read_placing(trimesh_like)
 
 
 def test_print_keeps_the_objects_of_a_file_apart(two: Path, tmp_path: Path) -> None:

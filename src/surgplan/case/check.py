@@ -34,6 +34,8 @@ class Checked:
     findings: tuple[Finding, ...]
     unit: str = "mm"
     frame: str = "LPS"
+    assumed: tuple[str, ...] = ()
+    """What of unit and frame nobody stated."""
     walls: Walls | None = None
     """None for what is no solid."""
 
@@ -51,9 +53,11 @@ class Checked:
             "yes" if told.watertight else "NO",
             "yes" if told.edge_manifold and told.vertex_manifold else "NO",
             str(told.self_intersections),
-            self.unit,
-            self.frame,
+            *(f"{word} ?" if name in self.assumed else word for name, word in self._stated()),
         )
+
+    def _stated(self) -> tuple[tuple[str, str], ...]:
+        return ("unit", self.unit), ("frame", self.frame)
 
     def as_dict(self) -> dict[str, Any]:
         """The same for `--json`."""
@@ -64,6 +68,7 @@ class Checked:
             "area_mm2": self.surface.area_mm2,
             "unit": self.unit,
             "frame": self.frame,
+            "assumed": list(self.assumed),
             "topology": asdict(self.topology),
             "wall": _told_walls(self.walls),
         }
@@ -105,15 +110,12 @@ def _check_mesh(path: Path, name: str, told: Told = NOBODY, printer: Printer | N
     from surgplan.formats.meshes import read_meshes
 
     found = read_meshes(path, told)
-    unit, frame = (
-        f"{word} ?" if kind in found.assumed else word for kind, word in (("unit", found.unit), ("frame", found.frame))
-    )
     rows: list[Checked] = []
     for each in found.surfaces:
         own = f"{name}:{each.label.name}" if len(found.surfaces) > 1 or path.suffix.lower() == ".3mf" else name
         judged = _judge(own, each, printer)
         findings = judged.findings if rows else (*found.findings, *judged.findings)
-        rows.append(replace(judged, findings=findings, unit=unit, frame=frame))
+        rows.append(replace(judged, findings=findings, unit=found.unit, frame=found.frame, assumed=found.assumed))
     return rows
 
 

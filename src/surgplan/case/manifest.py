@@ -27,7 +27,7 @@ LARGEST_MANIFEST = 64 << 20
 
 INFLUENTIAL = (
     *("SimpleITK", "jinja2", "manifold3d", "numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-openjpeg"),
-    *("pymeshfix", "scipy", "trimesh", "vtk"),
+    *("pymeshfix", "scipy", "vtk"),
 )
 """Packages whose version can change the bytes of a result."""
 

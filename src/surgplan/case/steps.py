@@ -118,17 +118,23 @@ def measures_adapter() -> TypeAdapter[tuple[SurfaceMeasures, ...]]:
 
 
 def print_step(
-    surfaces: Sequence[Surface], params: PrintParams, case: str, threemf: Path, stl_folder: Path | None
+    surfaces: Sequence[Surface],
+    params: PrintParams,
+    case: str,
+    threemf: Path,
+    stl_folder: Path | None,
+    assumed: tuple[str, ...] = (),
 ) -> StepOutput[PrintResult]:
     """Prepare surfaces for the printer; write one 3MF of all and, with a folder for them, one STL of each."""
-    from surgplan.formats.meshes import write_stl
+    from surgplan.formats.meshes import write_mesh
     from surgplan.formats.threemf import write_threemf
 
-    result = prepare(surfaces, params, case)
+    result = prepare(surfaces, params, case, assumed)
     written = [write_threemf(threemf, result.plate)]
     if stl_folder is not None:
         for each in result.plate.objects:
-            written.append(write_stl(stl_folder / stl_name(each, result.plate.scale), scaled(each, result.plate)))
+            path = stl_folder / stl_name(each, result.plate.scale)
+            written.append(write_mesh(path, scaled(each, result.plate), assumed))
     matrix = result.plate.print_from_lps.matrix.tolist()
     return StepOutput(result, tuple(written), result.findings, {"print_from_lps": matrix})
 

@@ -42,7 +42,7 @@ def command(
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
     from surgplan.formats.markups import read_points
-    from surgplan.formats.threemf import read_threemf
+    from surgplan.formats.threemf import read_placing
     from surgplan.model.frames import LPS, RAS
     from surgplan.model.points import PointSet
 
@@ -51,7 +51,7 @@ def command(
     landmarks = [point for path in points for point in read_points(existing(path), given_frame)]
     with blaming("--points", "Rename one of them"):
         gathered = PointSet(landmarks)
-    print_from_lps = read_threemf(existing(model))[0].print_from_lps if model else None
+    print_from_lps = read_placing(existing(model)) if model else None
     params = NavigationParams.from_table(given(options), "command line")
     made = navigation_step(read_volume(volume), gathered, (), params, print_from_lps, target)
     output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))

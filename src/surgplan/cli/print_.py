@@ -57,6 +57,7 @@ def command(
     if stl_folder is not None:
         for surface in found:
             refuse_overwriting(stl_folder / stl_name(surface, params.scale), overwrite)
-    made = print_step(found, params, case, target, stl_folder)
+    assumed = tuple(sorted({name for file in read for name in file.assumed}))
+    made = print_step(found, params, case, target, stl_folder, assumed)
     findings = (*(finding for file in read for finding in file.findings), *made.findings)
     output.result(Result(tuple(file.path for file in made.written), findings, made.results))

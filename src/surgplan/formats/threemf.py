@@ -155,6 +155,21 @@ def _transform(transform: Transform) -> str:
     return " ".join(f"{value:.9g}" for value in transform.matrix[:3].T.ravel())
 
 
+def read_placing(path: Path) -> Transform:
+    """How a 3MF of ours places LPS on the build plate.
+
+    Raises
+    ------
+    BadInput
+        Another program wrote it, or wrote it again: nothing in it tells where the patient is.
+    """
+    plate, findings = read_threemf(path)
+    if any(finding.check == "frame" for finding in findings):
+        advice = "Give the file that surgplan print made"
+        raise BadInput(path, "does not state where LPS lies on its plate", "a 3MF of surgplan print", advice)
+    return plate.print_from_lps
+
+
 def read_threemf(path: Path) -> tuple[Plate, tuple[Finding, ...]]:
     """The objects of a 3MF in their own frame, and how its first build item places them.
 

@@ -32,10 +32,11 @@ class PrintResult:
     findings: tuple[Finding, ...]
 
 
-def prepare(surfaces: Sequence[Surface], params: PrintParams, case: str) -> PrintResult:
+def prepare(surfaces: Sequence[Surface], params: PrintParams, case: str, assumed: tuple[str, ...] = ()) -> PrintResult:
     """Stand the surfaces on the build plate as the patient stands: superior up, lowest point at height 0, centred.
 
-    They keep their places relative to each other; anterior (−y in LPS) faces the printer's front.
+    They keep their places relative to each other; anterior (−y in LPS) faces the printer's front. The plate tells what
+    of unit and frame nobody stated and was `assumed`.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def prepare(surfaces: Sequence[Surface], params: PrintParams, case: str) -> Prin
     if not solid:
         raise BadInput(case, "has no surface to print", advice="Check the segmentation")
     with blaming(case):
-        metadata = {"case": case}
+        metadata = {"case": case} | ({"assumed": ",".join(assumed)} if assumed else {})
         plate = Plate(case, tuple(solid), _standing(solid, params.scale, printer), printer.name, metadata)
     return PrintResult(plate, tuple(_findings(plate, params, printer)))
 
