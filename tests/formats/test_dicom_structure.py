@@ -13,7 +13,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless
 
 from surgplan.errors import BadInput
-from surgplan.formats.dicom_seg import read_dicom_seg
+from surgplan.formats.dicom_seg import read_dicom_masks
 from surgplan.formats.dicom_structure import check_structure
 from tests.formats.slices import slice_of, write
 
@@ -66,7 +66,7 @@ def test_a_segmentation_that_asks_for_4_gib_takes_no_memory(tmp_path: Path, segm
     (tmp_path / "seg.dcm").write_bytes(data[:at] + b"\xfe\xff\xff\xff" + data[at + 4 :])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(BadInput, match=r"seg\.dcm"):
-        read_dicom_seg(tmp_path / "seg.dcm")
+        read_dicom_masks(tmp_path / "seg.dcm")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
@@ -76,7 +76,7 @@ def test_frames_that_are_far_apart_take_no_memory(tmp_path: Path, segmentation: 
     stored.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0]["ImagePositionPatient"]._value = ["0", "0", far]
     stored.save_as(tmp_path / "seg.dcm")
     with pytest.raises(BadInput, match=r"seg\.dcm"):
-        read_dicom_seg(tmp_path / "seg.dcm")
+        read_dicom_masks(tmp_path / "seg.dcm")
 
 
 def test_a_compressed_segmentation_is_decoded_in_a_process_of_its_own(tmp_path: Path, segmentation: Path) -> None:
@@ -86,5 +86,5 @@ def test_a_compressed_segmentation_is_decoded_in_a_process_of_its_own(tmp_path: 
     stored.save_as(tmp_path / "plain.dcm")
     stored.compress(JPEG2000Lossless)
     stored.save_as(tmp_path / "packed.dcm")
-    for one, other in zip(*(read_dicom_seg(tmp_path / name) for name in ("plain.dcm", "packed.dcm")), strict=True):
+    for one, other in zip(*(read_dicom_masks(tmp_path / name)[0] for name in ("plain.dcm", "packed.dcm")), strict=True):
         np.testing.assert_array_equal(one.array, other.array)

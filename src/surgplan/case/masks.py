@@ -10,6 +10,7 @@ from surgplan.case.digest import source_digest, source_files
 from surgplan.errors import WrongUsage
 from surgplan.findings import Finding
 from surgplan.formats.atomic import sha256_of
+from surgplan.model.volume import Volume
 from surgplan.segment.given import Given
 from surgplan.segment.mask_params import EVERY, GIVEN
 from surgplan.segment.stage import SegmentParams
@@ -51,7 +52,9 @@ def takes_masks(params: SegmentParams) -> bool:
     return any(structure.method == "mask" for structure in params.structures)
 
 
-def with_masks_of(given: Given, files: MaskFiles | None, params: SegmentParams) -> tuple[Given, tuple[Finding, ...]]:
+def with_masks_of(
+    volume: Volume, given: Given, files: MaskFiles | None, params: SegmentParams
+) -> tuple[Given, tuple[Finding, ...]]:
     """What the case gives, with the masks that the structures need, and what was doubtful about their files.
 
     Raises
@@ -71,5 +74,5 @@ def with_masks_of(given: Given, files: MaskFiles | None, params: SegmentParams) 
     keys = [structure.mask_key for structure in params.structures if structure.method == "mask"]
     wanted = {key[1] for key in keys if key is not None}
     names = read_name_table(files.names) if files.names else None
-    masks, findings = read_masks(files.path, names, None if EVERY in wanted else wanted)
+    masks, findings = read_masks(files.path, names, None if EVERY in wanted else wanted, volume.grid)
     return replace(given, masks={**given.masks, **{(GIVEN, mask.name): mask for mask in masks}}), findings

@@ -89,7 +89,7 @@ def segment_step(
     """Segment a volume, with the masks of the case's files; write the label map as `.seg.nrrd`."""
     from surgplan.formats.segmentations import write_labels
 
-    given, told = with_masks_of(given, masks, params)
+    given, told = with_masks_of(volume, given, masks, params)
     result = segment(volume, params, given)
     return StepOutput(result.labels, (write_labels(target, result.labels),), (*told, *result.findings))
 

@@ -18,10 +18,11 @@ from surgplan.formats.dicom import Skipped, read_headers
 from surgplan.formats.dicom_decode import decode
 from surgplan.formats.dicom_structure import check_structure
 from surgplan.formats.limits import AGAIN, check_declared, check_image_size, check_memory
+from surgplan.formats.rtstruct import RTSTRUCT, Masks, masks_of_contours
 from surgplan.model.frames import Array
 from surgplan.model.labels import LONGEST_NAME, Code, Side
 from surgplan.model.masks import NamedMask
-from surgplan.model.volume import right_handed
+from surgplan.model.volume import Grid, right_handed
 
 SEG_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """Segmentation Storage and Label Map Segmentation Storage (PS3.4 B.5)."""
@@ -44,25 +45,33 @@ HALF_OF_THE_HIGHEST = 0.5
 """Fractional segments are taken where they reach this share of their maximum."""
 
 
-def read_dicom_seg(path: Path) -> tuple[NamedMask, ...]:
-    """One mask for each segment; a fractional one where it is at least one half.
+def read_dicom_masks(path: Path, grid: Grid | None = None) -> Masks:
+    """One mask for each segment, a fractional one where it is at least one half; or for each structure of contours, on
+    the scan's grid.
 
     Raises
     ------
     BadInput
-        The file is no segmentation, damaged, or its frames are no planes of one orthogonal grid.
+        The file is neither, damaged, or its frames are no planes of one orthogonal grid.
     OutOfResources
         It does not fit into memory.
     """
     try:
-        return _masks(path, _opened(path))
+        stored = _opened(path)
+        if str(stored.get("SOPClassUID", "")) != RTSTRUCT:
+            return _masks(path, stored), ()
+        if grid is None:
+            raise BadInput(path, "holds contours", "a scan to fill them on", "Pass the scan that they were drawn on")
+        return masks_of_contours(path, stored, grid)
     except (SurgplanError, MemoryError, KeyboardInterrupt):
         raise
     except OSError as error:
         raise BadInput(path, f"cannot be read: {error.strerror}", advice="Check the file") from error
     except Exception as error:  # a damaged file makes the library raise many kinds
         # the library's words may quote any element, also a name
-        raise BadInput(path, f"is no sound DICOM segmentation: {type(error).__name__}", advice=AGAIN) from error
+        raise BadInput(
+            path, f"is no sound DICOM segmentation or structure set: {type(error).__name__}", advice=AGAIN
+        ) from error
 
 
 def _opened(path: Path) -> Any:
@@ -78,9 +87,11 @@ def _opened(path: Path) -> Any:
             stored = dcmread(str(path), defer_size=4096)
         except InvalidDicomError:
             raise BadInput(path, "is no DICOM file", advice="Pass a mask as NIfTI, NRRD, MHA or DICOM SEG") from None
+    if str(stored.get("SOPClassUID", "")) == RTSTRUCT:
+        return stored
     if str(stored.get("SOPClassUID", "")) not in SEG_CLASSES:
         kind = str(stored.get("Modality", "")) or "of an unknown kind"
-        raise BadInput(path, f"is a DICOM file, but no segmentation: {kind}", advice="Pass the SEG object itself")
+        raise BadInput(path, f"is a DICOM file, but no segmentation: {kind}", advice="Pass a SEG or RTSTRUCT object")
     frames, rows, columns = int(stored.get("NumberOfFrames", 1)), int(stored.Rows), int(stored.Columns)
     if not 0 < frames <= MOST_FRAMES:
         raise BadInput(path, f"declares {frames} frames", f"1 to {MOST_FRAMES}", AGAIN)

@@ -1,4 +1,4 @@
-"""Masks from elsewhere: NIfTI, NRRD, MetaImage, `.seg.nrrd` with layers, DICOM SEG, or a folder of such files.
+"""Masks from elsewhere: NIfTI, NRRD, MetaImage, `.seg.nrrd` with layers, DICOM SEG, RTSTRUCT, or a folder of such files.
 
 Each structure becomes a `NamedMask` on the grid of its own file; what overlaps stays so.
 """
@@ -29,7 +29,9 @@ IS_IT_A_SCAN = "Is it a scan? Pass a mask: whole numbers, 0 where the structure 
 Read = tuple[tuple[NamedMask, ...], tuple[Finding, ...]]
 
 
-def read_masks(path: Path, names: NameTable | None = None, wanted: Collection[str] | None = None) -> Read:
+def read_masks(
+    path: Path, names: NameTable | None = None, wanted: Collection[str] | None = None, grid: Grid | None = None
+) -> Read:
     """All masks of a file or of a folder of files, and what was doubtful about them.
 
     Parameters
@@ -38,6 +40,8 @@ def read_masks(path: Path, names: NameTable | None = None, wanted: Collection[st
         What the numbers of a label image, or the files of a folder, are called.
     wanted:
         The names that are needed: in a folder that has a file of each of these names, the others are not read.
+    grid:
+        The scan's, on which the contours of an RT Structure Set are filled.
 
     Raises
     ------
@@ -48,9 +52,9 @@ def read_masks(path: Path, names: NameTable | None = None, wanted: Collection[st
     """
     table = names or NameTable()
     if path.is_dir():
-        masks, findings = _folder(path, table, wanted)
+        masks, findings = _folder(path, table, wanted, grid)
     elif path.is_file():
-        masks, findings = _file(path, table)
+        masks, findings = _file(path, table, grid)
     else:
         raise Missing(path, "there is no such file or folder", advice="Check the path of the masks")
     masks, same = _each_name_once(path, masks)
@@ -63,7 +67,7 @@ def mask_name(path: Path) -> str:
     return (stem.removesuffix(".seg") or stem)[:64]
 
 
-def _folder(path: Path, table: NameTable, wanted: Collection[str] | None) -> Read:
+def _folder(path: Path, table: NameTable, wanted: Collection[str] | None, grid: Grid | None) -> Read:
     files = [each for each in sorted(path.iterdir()) if each.is_file() and _is_mask_file(each)]
     if not files:
         advice = "Name the folder that holds one file for each structure"
@@ -77,7 +81,7 @@ def _folder(path: Path, table: NameTable, wanted: Collection[str] | None) -> Rea
     findings: list[Finding] = []
     for each in files:
         try:
-            more, told = _file(each, table, mask_name(each))
+            more, told = _file(each, table, grid, mask_name(each))
         except NotAMask as error:
             advice = "Move it elsewhere if it is no mask"
             findings.append(Finding("no mask", Level.WARN, f"left out: {error.found}", "", advice, subject=each.name))
@@ -99,24 +103,24 @@ class NotAMask(BadInput):
     """A file holds an image, but not one that says which voxels belong to what."""
 
 
-def _file(path: Path, table: NameTable, one: str = "") -> Read:
+def _file(path: Path, table: NameTable, grid: Grid | None, one: str = "") -> Read:
     """The masks of one file. `one` is what the file is called among others in a folder: then that is the name of a
     single structure in it, whatever the file itself says."""
     if not is_image_file(path):
-        from surgplan.formats.dicom_seg import read_dicom_seg
+        from surgplan.formats.dicom_seg import read_dicom_masks
 
-        return read_dicom_seg(path), ()
+        return read_dicom_masks(path, grid)
     stored = read_stored(path)
-    grid, array = placed(path, stored)
+    own, array = placed(path, stored)
     segments = segments_of(path, stored.keys)
     if segments:
         with blaming(path, "Save the segmentation again"):
-            return tuple(_of_segments(path, grid, array, segments)), stored.findings
+            return tuple(_of_segments(path, own, array, segments)), stored.findings
     if array.ndim != 3:
         raise NotAMask(path, f"holds {array.shape[3]} values for each voxel without names", "one", IS_IT_A_SCAN)
     array, told = _whole(path, array)
     with blaming(path):
-        return tuple(_of_values(path, grid, array, table, one)), (*stored.findings, *told)
+        return tuple(_of_values(path, own, array, table, one)), (*stored.findings, *told)
 
 
 def _of_segments(path: Path, grid: Grid, array: NDArray[Any], segments: list[tuple[int, Label]]) -> Iterator[NamedMask]:
