@@ -1,4 +1,4 @@
-"""Masks from elsewhere: NIfTI, NRRD, MetaImage, `.seg.nrrd` with layers, DICOM SEG, RTSTRUCT, or a folder of such files.
+"""Masks from elsewhere: NIfTI, NRRD, MetaImage, layered `.seg.nrrd`, DICOM SEG and RTSTRUCT, or a folder of such files.
 
 Each structure becomes a `NamedMask` on the grid of its own file; what overlaps stays so.
 """
