@@ -207,7 +207,7 @@ def _report_parameters(plan: CasePlan) -> dict[str, Any]:
 
 
 STAGES = (
-    Stage("ingest", 1, (), _of("ingest"), _ingest),
+    Stage("ingest", 2, (), _of("ingest"), _ingest),
     Stage(
         "networks",
         1,
