@@ -48,7 +48,13 @@ def main() -> int:
         print(f"{fault}: {name_of(request)} ({answer['original']}: {answer['story'][:160]!r})\n  {told}\n  {record}")
         sys.stdout.flush()
 
-    tally = hunt(requests, found)
+    def say(tally: Tally) -> None:
+        told = (
+            f"{tally.read} of {len(requests)} in {time.monotonic() - began:.0f} s, {sum(tally.faults.values())} faults"
+        )
+        print(told, file=sys.stderr, flush=True)
+
+    tally = hunt(requests, found, say)
     print(_summary(tally, time.monotonic() - began))
     return 1 if tally.faults else 0
 

@@ -53,7 +53,9 @@ def originals(kind: str, real: bool = True) -> tuple[Original, ...]:
 def mutant_of(kind: str, seed: int, number: int, real: bool = True) -> Mutant:
     """The mutant of this name."""
     random = Random(f"{seed}/{kind}/{number}")
-    mutant: Mutant = MAKERS[kind].mutate(random, random.choice(originals(kind, real)))
+    known = originals(kind, real)
+    (original,) = random.choices(known, [each.weight for each in known])
+    mutant: Mutant = MAKERS[kind].mutate(random, original)
     return mutant
 
 

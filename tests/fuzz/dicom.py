@@ -23,6 +23,7 @@ REAL_SERIES = (
     ("rle", "dicom_geometry/generic/compressed_rle/001", 4),
     ("jpegls", "dicom_geometry/generic/compressed_jpegls/001", 4),
 )
+COMPRESSED = ("siemens-j2k", "rle", "jpegls")
 GEOMETRY = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns", "NumberOfFrames")
 OTHERS = (
     *("SliceThickness", "SeriesInstanceUID", "SOPInstanceUID", "ImageType", "Modality", "FrameOfReferenceUID"),
@@ -60,7 +61,7 @@ def _series(data: Path | None) -> Iterator[Original]:
         if data and (data / place).is_dir():
             paths = _consecutive(data / place, count)
             if paths:
-                yield _folder(name, {path.name: path for path in paths})
+                yield _folder(name, {path.name: path for path in paths}, weight=0.3 if name in COMPRESSED else 1.0)
 
 
 def _segmentations(data: Path | None) -> Iterator[Original]:
@@ -92,8 +93,8 @@ def _directory() -> Iterator[Original]:
     yield Original("dicomdir", "made", files, "DICOMDIR", ("DICOMDIR",), 5)
 
 
-def _folder(name: str, files: dict[str, Any], slices: int = 0) -> Original:
-    return Original("dicom", name, files, ".", tuple(files), slices or len(files))
+def _folder(name: str, files: dict[str, Any], slices: int = 0, weight: float = 1.0) -> Original:
+    return Original("dicom", name, files, ".", tuple(files), slices or len(files), weight)
 
 
 def _consecutive(folder: Path, count: int) -> list[Path]:

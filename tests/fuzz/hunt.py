@@ -27,6 +27,7 @@ LIMIT_S = 10.0
 """Processor time that reading one mutant may take."""
 BLOCKED_S = 60.0
 """Time by the clock after which a worker that does nothing is blocked."""
+SAY_EVERY = 500
 MUTANTS_FOR_A_WORKER = 2000
 """A fresh worker after so many: nothing that one mutant leaves behind is blamed on a later one for long."""
 
@@ -130,12 +131,19 @@ class Tally:
 
 
 def hunt(
-    requests: list[dict[str, Any]], found: Callable[[dict[str, Any], dict[str, Any]], None], limit_s: float = LIMIT_S
+    requests: list[dict[str, Any]],
+    found: Callable[[dict[str, Any], dict[str, Any]], None],
+    say: Callable[[Tally], None] = lambda tally: None,
 ) -> Tally:
-    """Let workers read all the mutants, one after the other; `found` gets each request and answer with a fault."""
+    """Let workers read all the mutants, one after the other.
+
+    `found` gets each request and answer with a fault, `say` what was found so far, now and then.
+    """
     tally = Tally()
-    for request, answer in answers(requests, limit_s):
+    for request, answer in answers(requests, LIMIT_S):
         tally.add(name_of(request), answer)
+        if tally.read % SAY_EVERY == 0:
+            say(tally)
         if answer["faults"]:
             found(request, answer)
     return tally

@@ -14,7 +14,8 @@ Content = bytes | Path
 class Original:
     """Files that the program reads well, and which of them may be broken.
 
-    `entry` is what the command line names; "." is the whole folder. `slices` counts those of a DICOM series.
+    `entry` is what the command line names; "." is the whole folder. `slices` counts those of a DICOM series. One with
+    a smaller `weight` is mutated less often: compressed slices are decoded in processes of their own, which take long.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Original:
     entry: str
     victims: tuple[str, ...] = ()
     slices: int = 0
+    weight: float = 1.0
 
     def bytes_of(self, name: str) -> bytes:
         """The whole content of one file."""
