@@ -394,6 +394,8 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path: Path, kind: str) -> None
         ("scan.nrrd", b"left-posterior-superior", b"left-posterior"),
         ("scan.nrrd", b"sizes: 5 6 7", b"sizes: 5 6 0_7"),
         ("scan.nrrd", b"(0.5,0,0)", "(0.٥,0,0)".encode()),
+        ("scan.nrrd", b"(0.5,0,0)", b"(0.5,0,0,0,0)"),
+        ("scan.nrrd", b"30.125)", b"30.125,0,0)"),
         ("scan.nrrd", b"kinds: domain domain domain", b"kinds: vector domain domain"),
         ("scan.nrrd", b"encoding: raw", b"byte skip: 99999999999999999999\nencoding: raw"),
         ("scan.mha", b"ElementSpacing = ", b"ElementSpacinf = "),

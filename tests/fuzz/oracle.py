@@ -6,6 +6,9 @@ An accepted mutant must lie where its own header says; where a header leaves som
 from __future__ import annotations
 
 import gzip
+import json
+import os
+import signal
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,6 +81,27 @@ def _by_sitk(path: Path) -> Place:
     return Place.of(reader.GetSize(), affine)
 
 
+def _by_forked_sitk(path: Path) -> Place:
+    """The same of a mutant, in a copy of this process: SimpleITK may crash of it, which is not surgplan's fault."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(10)
+            place = _by_sitk(path)
+            os.write(writing, json.dumps([place.size, place.affine.tolist()]).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    if not told:
+        raise ValueError("it cannot be read, or crashes SimpleITK")
+    size, affine = json.loads(told)
+    return Place((size[0], size[1], size[2]), np.array(affine))
+
+
 def contradiction(
     mutant: Mutant, folder: Path, accepted: Place, findings: list[dict[str, str]], original: Place | None
 ) -> str:
@@ -93,7 +117,7 @@ def contradiction(
         if silent and not warned & PLACE_CHECKS:
             return f"the header does not say its {silent}, and nobody was told"
         try:
-            stated = [_by_sitk(folder / entry)]
+            stated = [_by_forked_sitk(folder / entry)]
         except (RuntimeError, ValueError) as error:
             # SimpleITK also minds the order of lines: then the place must be that of the original
             if (original is None or original.apart(accepted) > APART_MM) and not warned & PLACE_CHECKS:

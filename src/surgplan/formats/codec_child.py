@@ -6,6 +6,7 @@ in C and read hostile bytes: here they may crash, hang or take all memory withou
 
 from __future__ import annotations
 
+import json
 import pickle
 import resource
 import sys
@@ -38,15 +39,19 @@ def main() -> None:
             if raw.ndim != 2 or raw.dtype.kind not in "iu":
                 raise BadInput(each.path, f"decodes to pixels of the shape {raw.shape}", "rows and columns", AGAIN)
         except SurgplanError as error:
-            told = pickle.dumps(error)
-            answers.write(ANSWER.pack(0, b"", 0, 0, len(told)) + told)
+            answers.write(_told(error))
         except MemoryError:
-            told = pickle.dumps(BadInput(each.path, "takes more than 2 GiB to decode", "", AGAIN))
-            answers.write(ANSWER.pack(0, b"", 0, 0, len(told)) + told)
+            answers.write(_told(BadInput(each.path, "takes more than 2 GiB to decode", "", AGAIN)))
         else:
             answers.write(ANSWER.pack(1, raw.dtype.str.encode(), *raw.shape, raw.nbytes))
             answers.write(raw.data)
         answers.flush()
+
+
+def _told(error: SurgplanError) -> bytes:
+    """An error as JSON: what a process that read hostile bytes says is never unpickled."""
+    told = json.dumps(error.as_dict()).encode()
+    return ANSWER.pack(0, b"", 0, 0, len(told)) + told
 
 
 if __name__ == "__main__":

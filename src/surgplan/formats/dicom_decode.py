@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import select
@@ -15,13 +16,14 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surgplan.errors import BadInput, SurgplanError
+from surgplan.errors import BadInput, Missing, SurgplanError
 from surgplan.formats.codec_child import ANSWER
 from surgplan.formats.dicom import SliceHeader
 from surgplan.formats.limits import AGAIN
 
 SLICES_FOR_A_CHILD = 8
 """A process that decodes fewer slices is not worth its start."""
+LONGEST_ANSWER = 1 << 16
 PATIENCE_S = 30.0
 """A slice takes 0.1 s; what takes longer than this hangs."""
 
@@ -77,17 +79,25 @@ def _answer(pipe: IO[bytes], each: SliceHeader) -> NDArray[Any]:
     _fill(pipe, memoryview(head), each)
     well, kind, rows, columns, count = ANSWER.unpack(head)
     if not well:
-        told = bytearray(count)
+        told = bytearray(min(count, LONGEST_ANSWER))
         _fill(pipe, memoryview(told), each)
-        error = pickle.loads(told)
-        assert isinstance(error, SurgplanError)
-        raise error
+        raise _error(told, each)
     if (rows, columns) != (each.rows, each.columns):
         found = f"decodes to {columns} × {rows} pixels"
         raise BadInput(each.path, found, f"{each.columns} × {each.rows}", AGAIN)
     raw = np.empty((rows, columns), np.dtype(kind.decode()))
     _fill(pipe, raw.reshape(-1).view(np.uint8).data, each)
     return raw
+
+
+def _error(told: bytes | bytearray, each: SliceHeader) -> SurgplanError:
+    """The error that a child told as JSON; one that makes no sense is the file's fault."""
+    try:
+        words = json.loads(told)
+        kind = Missing if words["kind"] == Missing.__name__ else BadInput
+        return kind(*(str(words[name]) for name in ("subject", "found", "expected", "advice")))
+    except (ValueError, KeyError, TypeError):
+        return _failed(each, "makes its decoder fail")
 
 
 def _fill(pipe: IO[bytes], view: memoryview, each: SliceHeader) -> None:

@@ -198,7 +198,7 @@ def _affine(path: Path, header: Header) -> tuple[Array, tuple[Finding, ...]]:
     else:
         origin = (0.0, 0.0, 0.0)
         findings = findings or (_origin_unknown(path),)
-    origin = (origin or ())[:3]
+    origin = () if origin is None else origin[:3] if len(origin) == 4 else origin
     if len(vectors) != 3 or len(origin) != 3 or any(len(vector) != 3 for vector in vectors):
         raise ValueError("the axes have no three directions in a space of three dimensions")
     affine = np.eye(4)
@@ -213,7 +213,7 @@ def _spatial(vector: tuple[float, ...]) -> tuple[float, ...]:
     """A direction without its part along a fourth world axis, time, which must be nothing."""
     if len(vector) == 4 and vector[3] != 0:
         raise ValueError("an axis goes through space and time at once")
-    return vector[:3]
+    return vector[:3] if len(vector) == 4 else vector
 
 
 def _check_kinds(fields: Mapping[str, str]) -> None:
