@@ -9,7 +9,7 @@ COUNT ?= 2000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo check format test test-all faults fuzz bench docs clean
+.PHONY: help setup setup-test demo check format test test-all faults cluster fuzz bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ fuzz: setup-test ## read mutated files: COUNT, SEED and KINDS say how many, whic
 faults: setup-test ## bad input, full disks, killed processes; writes docs/reliability.md (FAULTS="--kills 50" for less)
 	@$(PY) -m pytest -n $(JOBS) tests/faults
 	@$(PY) -m tests.faults $(FAULTS)
+
+cluster: setup-test ## the workflow for Snakemake on a real Slurm of this machine; installs both
+	@scripts/cluster.sh
+	@$(PY) -m pytest -n 0 tests/cluster -m slow
 
 bench: setup-test ## measure against other tools; writes docs/benchmarks.md
 	@$(PY) -m tests.benchmarks

@@ -67,6 +67,18 @@ def _free(count: int) -> str:
     return f"at most the {told_bytes(count)} that are free"
 
 
+def told_needs() -> dict[str, dict[str, float]]:
+    """The needs of all stages as plain values, for schedulers."""
+    return {
+        name: {
+            "program_bytes": PROGRAM_BYTES,
+            "memory_per_volume_byte": need.memory,
+            "disk_per_volume_byte": need.disk,
+        }
+        for name, need in STAGE_NEEDS.items()
+    }
+
+
 def run_bytes(source: Path) -> int:
     """Memory that a whole run of a scan should take at its peak, by the size of its files."""
     return PROGRAM_BYTES + int(max(need.memory for need in STAGE_NEEDS.values()) * scan_bytes(_files(source)))

@@ -22,15 +22,17 @@ OPTIONAL = {
 
 @click.command("info")
 @click.option("--make", "rules", is_flag=True, help="Only the path of the rules for GNU Make, surgplan.mk.")
+@click.option("--snakefile", "workflow", is_flag=True, help="Only the path of the workflow for Snakemake.")
 @speaking
-def command(rules: bool, output: Output) -> None:
+def command(rules: bool, workflow: bool, output: Output) -> None:
     """Versions of surgplan and of what it stands on, where recipes are looked up, and what is missing."""
     from surgplan.case.manifest import INFLUENTIAL
+    from surgplan.case.needs import told_needs
     from surgplan.case.recipe import recipe_folders, shipped
 
-    if rules:
-        path = shipped("surgplan.mk")
-        output.result(Result(values={"make": str(path)}, lines=(str(path),)))
+    if rules or workflow:
+        path = shipped("surgplan.mk" if rules else "Snakefile")
+        output.result(Result(values={"path": str(path)}, lines=(str(path),)))
         return
 
     versions = {"surgplan": __version__, "python": platform.python_version()}
@@ -46,6 +48,7 @@ def command(rules: bool, output: Output) -> None:
         "versions": versions,
         "recipe_folders": folders,
         "missing": missing,
+        "stage_needs": told_needs(),
     }
     output.result(Result(values=values, lines=tuple(lines)))
 
