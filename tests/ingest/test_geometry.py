@@ -182,6 +182,16 @@ def test_what_leans_more_than_any_gantry_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize(("told", "warned"), [(12.0, True), (-12.0, True), (0.5, False), (None, False)])
+def test_a_tilt_that_only_the_header_tells_of_is_worth_a_warning(
+    tmp_path: Path, told: float | None, warned: bool
+) -> None:
+    tags = {} if told is None else {"GantryDetectorTilt": told}
+    write_series(tmp_path, np.arange(5 * 64, dtype=np.int16).reshape(5, 8, 8), np.arange(5) * 2.0, **tags)
+    findings = [finding.measured for finding in load(tmp_path).findings if finding.check == "gantry-tilt"]
+    assert findings == (["the header tells of a gantry tilt of 12.0°, but directions and positions show none"] * warned)
+
+
 def test_an_oblique_stack_is_not_tilted(tmp_path: Path) -> None:
     axes, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))
     axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])

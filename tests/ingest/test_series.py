@@ -301,6 +301,19 @@ def test_sources_without_a_series_say_what_they_hold(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_mosaic_is_no_slice(tmp_path: Path) -> None:
+    kind = ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]
+    write_series(tmp_path, planes(4), np.arange(4) * 2.0, Modality="MR", ImageType=kind)
+    with pytest.raises(BadInput, match="a mosaic of many slices"):
+        load(tmp_path)
+
+
+def test_a_frame_is_not_asked_for_in_vain(tmp_path: Path) -> None:
+    write_series(tmp_path, planes(), np.arange(24) * 2.0)
+    with pytest.raises(WrongUsage, match="--frame: is for NIfTI, NRRD and MHA"):
+        load(tmp_path, frame=1)
+
+
 def test_one_slice_is_no_volume(tmp_path: Path) -> None:
     path = write(tmp_path / "one.dcm", slice_of(planes(1)[0]))
     with pytest.raises(BadInput, match=r"one\.dcm: its series has 1 slice, expected at least 3\. Name the folder"):

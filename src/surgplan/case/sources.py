@@ -9,7 +9,7 @@ from typing import Any
 
 from surgplan.case.image_files import choose_image, image_rows
 from surgplan.case.opened import OpenSource, opened
-from surgplan.errors import SurgplanError, blaming
+from surgplan.errors import SurgplanError, WrongUsage, blaming
 from surgplan.findings import Finding
 from surgplan.formats.dicom import DicomTree, SliceHeader, find_slices
 from surgplan.formats.dicom_context import ScanContext, read_context
@@ -133,6 +133,9 @@ def _image(survey: Survey, params: IngestParams) -> Ingested:
 
 def _dicom(survey: Survey, params: IngestParams) -> Ingested:
     source = survey.source
+    if params.frame is not None:
+        advice = "Omit it; pass --series NUMBER to choose among the volumes of a DICOM source"
+        raise WrongUsage("--frame", "is for NIfTI, NRRD and MHA files that hold several volumes", advice=advice)
     series, why = choose(survey.tree, survey.series, survey.left, params.series, source.given)
     assert series.layout is not None
     array = read_slices(series.slices)

@@ -6,6 +6,7 @@ slice is mixed with another. Uneven steps are interpolated linearly between neig
 
 from __future__ import annotations
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ EXACT_MM = 0.01
 """Below this a voxel lies where the header says."""
 LARGEST_TILT_DEG = 35.0
 """CT gantries tilt by 30° at most; what is steeper is no tilt."""
+TILT_AGREES_DEG = 1.0
+"""Consoles show whole or half degrees."""
 LARGEST_BEND_MM = 0.5
 """Slices that lie further beside their line were not taken in one go."""
 LARGEST_RATIO = 5.0
@@ -75,8 +78,8 @@ def place(layout: Layout, array: NDArray[Any], outside: float) -> Placed:
     """
     tilted, uneven = layout.drift_mm > EVEN_MM, layout.unevenness_mm > EVEN_MM
     if not tilted and not uneven:
-        return Placed(layout.grid(), array, (*_turned(layout), *_rounding(layout)))
-    findings: list[Finding] = [*_turned(layout)]
+        return Placed(layout.grid(), array, (*_turned(layout), *_told_otherwise(layout), *_rounding(layout)))
+    findings: list[Finding] = [*_turned(layout), *_told_otherwise(layout)]
     corrections: list[dict[str, Any]] = []
     if tilted:
         findings.append(_told_tilt(layout))
@@ -94,6 +97,17 @@ def _turned(layout: Layout) -> tuple[Finding, ...]:
         return ()
     told = f"directions are rounded: pixels may lie up to {layout.turn_mm:.3f} mm from where the headers say"
     return (Finding("slice-directions", Level.NOTE, told, f"{EXACT_MM} mm", source=SOURCE),)
+
+
+def _told_otherwise(layout: Layout) -> tuple[Finding, ...]:
+    """A header that tells of a tilt which neither directions nor positions show: lost on the way, or undone before."""
+    told = abs(layout.slices[0].tilt_deg or 0.0)
+    lean = math.degrees(math.acos(min(float(np.abs(layout.axes[:, 2]).max()), 1.0)))
+    if max(layout.tilt_deg, lean) >= told - TILT_AGREES_DEG:
+        return ()
+    measured = f"the header tells of a gantry tilt of {told:.1f}°, but directions and positions show none"
+    advice = "If it was not undone by the scanner, the volume is sheared: compare a known length or angle"
+    return (Finding("gantry-tilt", Level.WARN, measured, f"{TILT_AGREES_DEG:g}°", advice, "DICOM PS3.3 C.8.2.1"),)
 
 
 def _rounding(layout: Layout) -> tuple[Finding, ...]:

@@ -87,6 +87,7 @@ def why_no_slice(each: SliceHeader) -> str:
     """Why an image cannot be part of a volume, or "" when it can."""
     reasons = {
         "a localizer": "LOCALIZER" in each.image_type,
+        "a mosaic of many slices (export it as enhanced MR)": "MOSAIC" in each.image_type,
         "a Secondary Capture": each.sop_class.startswith(SECONDARY_CAPTURE),
         "a colour picture": each.samples != 1 or each.photometric not in ("", "MONOCHROME1", "MONOCHROME2"),
         f"an image of modality {each.modality}, no scan": each.modality in NO_SCANS,
