@@ -92,15 +92,23 @@ def masks_of(each):
     return whole
 
 
+def test_what_lies_within_another_mask_keeps_its_voxels():
+    result = run([mask("liver", 14), mask("tumor", 8)], structure("*"))
+    assert [label.name for label in result.labels.labels] == ["tumor", "liver"]
+    assert result.labels.counts()[1] == np.count_nonzero(ball(WHERE, 8))
+    (overlap,) = told(result, "overlap")
+    assert overlap.subject == "liver"
+
+
 def test_a_mask_that_an_earlier_one_covers_is_a_warning():
-    result = run([mask("aorta", 12), mask("lumen", 8)], structure("*"))
+    result = run([mask("aorta", 12), mask("lumen", 12)], structure("*"))
     (absent,) = told(result, "absent")
     assert (absent.subject, absent.level) == ("lumen", Level.WARN)
     assert "belong to structures named before it" in absent.measured
 
 
 def test_a_mask_on_the_wrong_side_is_refused():
-    with pytest.raises(Refused, match="`femur_right`: its centre lies"):
+    with pytest.raises(Refused, match="`femur_left`: its centre lies 80.0 mm right of `femur_right`"):
         run([mask("femur_right", centre=(40, 0, 0)), mask("femur_left", centre=(-40, 0, 0))], structure("*"))
 
 

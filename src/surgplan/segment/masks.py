@@ -120,7 +120,9 @@ def _taken(structure: StructureParams, given: Given) -> MaskKey | None:
 def _every(
     structure: StructureParams, given: Given, taken: set[MaskKey]
 ) -> tuple[list[StructureParams], list[Finding]]:
-    left = {key: mask for key, mask in given.masks.items() if key[0] == GIVEN and key not in taken}
+    """One structure for each mask that is left, the smallest first: what lies within another one keeps its voxels."""
+    rest = [(key, mask) for key, mask in given.masks.items() if key[0] == GIVEN and key not in taken]
+    left = dict(sorted(rest, key=lambda each: (each[1].volume_mm3, each[0])))
     if not left and not taken:
         raise WrongUsage("structure `*`", "takes all masks, and none are given", advice=HOW_TO_GIVE)
     findings = []
