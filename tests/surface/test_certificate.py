@@ -15,7 +15,7 @@ from surgplan.case.steps import surface_step
 from surgplan.formats.meshes import read_mesh
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
-from surgplan.model.volume import Volume
+from surgplan.model.volume import Grid, Volume
 from surgplan.surface.certificate import ACCEPTED, REJECTED, Certificate, Certifier
 from surgplan.surface.scan_boundary import scan_boundary
 from surgplan.surface.stage import SurfaceParams, make_surfaces
@@ -126,6 +126,16 @@ def test_a_mask_without_intensities_is_certified_within_a_voxel() -> None:
     assert told.boundary == "label"
     assert told.decided_share == 0.0
     assert told.verdict == ACCEPTED
+
+
+def test_the_flat_end_of_a_mask_that_the_scan_cuts_is_not_held_against_it() -> None:
+    grid = Grid((40, 40, 20), (1.0, 1.0, 1.5), (-19.5, -19.5, 0.0))
+    k, j, i = np.ogrid[:20, :40, :40]
+    tube = ((j - 19.5) ** 2 + (i - 19.5) ** 2 < 12**2) & (k >= 0)  # from the scan's first slice to its last
+    labels = LabelMap(grid, tube.astype(np.uint8), (Label(1, "aorta"),))
+    result = make_surfaces(None, labels, SurfaceParams())
+    assert result.surfaces[0].bounds[0][2] == pytest.approx(-0.75, abs=0.1)
+    assert [finding for finding in result.findings if finding.check == "certificate"] == []
 
 
 def test_the_files_hold_it(tmp_path: Path) -> None:

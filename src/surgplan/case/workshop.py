@@ -216,8 +216,8 @@ STAGES = (
         _networks,
         wanted=lambda plan: asks_networks(plan.recipe.segment),
     ),
-    Stage("segment", 2, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
-    Stage("surface", 2, ("ingest", "segment"), _of("surface"), _surface),
+    Stage("segment", 3, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
+    Stage("surface", 3, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 1, ("surface",), _print_parameters, _print),
     Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
     Stage(

@@ -160,7 +160,14 @@ class Certifier:
         """
         room = float(np.linalg.norm(self._labels.grid.spacing)) / 2
         away, _ = self._tree.query(points)
-        return np.asarray(np.maximum(away - room, 0.0))
+        return np.where(self._at_the_end(points), 0.0, np.maximum(away - room, 0.0))
+
+    def _at_the_end(self, points: Array) -> NDArray[np.bool_]:
+        """(n,) which points lie beyond the scan's outermost voxel centres: there the scan cuts the structure, and the
+        flat end of its surface has no boundary to be held to."""
+        grid = self._labels.grid
+        ijk = grid.ijk_from_lps.apply(points)
+        return np.asarray(((ijk < 0) | (ijk > np.array(grid.size) - 1)).any(axis=1))
 
     @cached_property
     def _tree(self) -> Any:
