@@ -108,7 +108,7 @@ def test_a_mask_that_an_earlier_one_covers_is_a_warning():
 
 
 def test_a_mask_on_the_wrong_side_is_refused():
-    with pytest.raises(Refused, match="`femur_left`: its centre lies 80.0 mm right of `femur_right`"):
+    with pytest.raises(Refused, match=r"`femur_left`: its centre lies 80\.0 mm right of `femur_right`"):
         run([mask("femur_right", centre=(40, 0, 0)), mask("femur_left", centre=(-40, 0, 0))], structure("*"))
 
 
