@@ -13,7 +13,7 @@ from surgplan.formats.images import placed, read_image, read_stored
 from surgplan.model.labels import Label, LabelMap, Side
 from surgplan.model.volume import Grid, Modality, Volume
 from surgplan.segment.middle import middle_of
-from surgplan.segment.sides import check_sides
+from surgplan.segment.sides import check_sides, settled_by_header
 
 GRID = Grid((100, 60, 40), (4.0, 4.0, 4.0), (-198.0, -118.0, -78.0))
 
@@ -141,7 +141,8 @@ def pelvis(test_data: Path) -> tuple[Volume, dict[str, tuple[Grid, np.ndarray]]]
     return Volume(image.grid, image.array, Modality.CT), masks_of(test_data / "ct_pelvis_3mm" / "masks")
 
 
-PAIRS = [f"{bone}_{side}" for bone in ("femur", "hip", "kidney", "rib") for side in ("left", "right")]
+NAMES = ("femur", "hip", "kidney", "rib")
+PAIRS = [f"{name}_left" for name in NAMES] + [pytest.param(f"{n}_right", marks=pytest.mark.slow) for n in NAMES]
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -197,3 +198,19 @@ def test_whole_trunks_and_heads_have_their_middle_where_their_bones_mirror(
     found = middle_of(load_source(test_data / path, IngestParams()).volume)
     assert found.x_mm is not None
     assert abs(found.x_mm - middle) < found.near_mm
+
+
+def test_the_header_settles_what_a_limb_alone_cannot_tell() -> None:
+    one = body(GRID, (90, 60, 60), bones=((70, 20), (120, 8)))
+    labels = labelled(GRID, tibia_left=70)
+    found = check_sides(labels, one)
+    (told,) = settled_by_header(found, labels, "L")
+    assert (told.level, told.measured) == (Level.NOTE, "the header says that the scan is of the left side")
+    with pytest.raises(Refused, match="the scan is of the right side, expected the left side"):
+        settled_by_header(found, labels, "R")
+    for unclear in ("", "B", "U"):
+        assert settled_by_header(found, labels, unclear) == tuple(found)
+    # where the body tells the side, the header changes nothing: both knees may be in a scan of one
+    both = body(GRID, (90, 75, 80), (-90, 75, 80), bones=((85, 15), (-85, 15)))
+    labels = labelled(GRID, femur_left=85)
+    assert settled_by_header(check_sides(labels, both), labels, "R")[0].level is Level.NOTE

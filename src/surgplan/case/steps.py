@@ -50,8 +50,10 @@ class StepOutput(Generic[N]):
     results: dict[str, Any] = field(default_factory=dict)
 
 
-def ingest_step(source: Path, params: IngestParams, target: Path) -> StepOutput[Ingested]:
+def ingest_step(source: Path, params: IngestParams, target: Path, wall_mm: float | None = None) -> StepOutput[Ingested]:
     """Read and check a scan, let the gate judge it, write it as NRRD.
+
+    `wall_mm` is the thinnest wall that will be printed, in the size that it has in the body.
 
     Raises
     ------

@@ -22,15 +22,18 @@ from surgplan.case.steps import (
     segment_step,
     surface_step,
 )
+from surgplan.ingest.gate import check_detail
 from surgplan.model.frames import LPS, PRINT, Transform
 from surgplan.model.labels import LabelMap, file_stem
 from surgplan.model.masks import NamedMask
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
+from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import prepare
 from surgplan.report.stage import ReportInput
 from surgplan.segment.mask_params import MaskKey
+from surgplan.segment.sides import settled_by_header
 
 VOLUME = "volume.nrrd"
 LABELS = "labels.seg.nrrd"
@@ -140,7 +143,8 @@ def _segment(shop: Workshop) -> StepOutput[Any]:
     given = replace(plan.given, masks=shop.network_masks)
     output = segment_step(shop.volume, plan.recipe.segment, given, shop.folder / LABELS, plan.masks)
     shop.labels = output.noun
-    return output
+    laterality = shop.manifest.stages["ingest"].results["facts"].get("laterality", "")
+    return replace(output, findings=settled_by_header(output.findings, output.noun, laterality))
 
 
 def _surface(shop: Workshop) -> StepOutput[Any]:
@@ -152,7 +156,12 @@ def _surface(shop: Workshop) -> StepOutput[Any]:
 def _print(shop: Workshop) -> StepOutput[Any]:
     folder = shop.folder / "print"
     threemf = folder / f"{file_stem(shop.plan.case)}.3mf"
-    return print_step(shop.surfaces, shop.plan.recipe.print, shop.plan.case, threemf, folder)
+    params = shop.plan.recipe.print
+    output = print_step(shop.surfaces, params, shop.plan.case, threemf, folder)
+    voxel = str(shop.manifest.stages["ingest"].results["facts"]["voxel size (mm)"])
+    wall = find_printer(params.printer).smallest_wall_mm / params.scale
+    told = check_detail(max(map(float, voxel.split(" × "))), wall)
+    return replace(output, findings=(*output.findings, told))
 
 
 def _navigate(shop: Workshop) -> StepOutput[Any]:

@@ -102,6 +102,13 @@ def _step(step: float, thickness: float, max_step_mm: float, limits: GateLimits)
     return []
 
 
+def check_detail(longest_mm: float, wall_mm: float) -> Finding:
+    """What a scan with voxels so long resolves, against the thinnest wall that is printed, in the body's size."""
+    limits = "the scan" if 2 * longest_mm > wall_mm else "the printer"
+    measured = f"the scan resolves about {2 * longest_mm:.2g} mm, two voxels: {limits} limits the detail"
+    return Finding("detail", Level.NOTE, measured, f"walls of {wall_mm:.2g} mm in print", source="printer profile")
+
+
 def check_scale(array: NDArray[Any], low: float, high: float, clipped_hu: float) -> list[Finding]:
     """Whether a CT has a Hounsfield scale: air or at least fat at its dark end, nothing cut off at its bright end."""
     findings = []

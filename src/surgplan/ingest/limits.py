@@ -64,6 +64,7 @@ CHECKS = (
         "over `refuse_step_mm` (5)",
         AHMED,
     ),
+    Check("detail", "two voxels against the printer's thinnest wall", "always", "", "", "the printer's profile"),
     Check("anisotropy", "the longest side of a voxel by its shortest", "", "over `max_anisotropy` (6)", "", RECIPE),
     Check(
         "slice-count", "the fewest voxels along an axis", "", "below 20", "", "surgplan: fewer show no structure whole"

@@ -6,8 +6,8 @@ middle (vertebrae, sacrum, skull), and the body that the CT shows. One that clea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ LEVEL_MM = 60.0
 """A structure of the middle speaks for what lies at most so far above or below it: spines bend."""
 ADVICE = "Check the orientation of the scan and what the structure is called"
 BY_EYE = "Check by eye that it is the {side} one"
+LATERALITY = "DICOM PS3.3 C.7.3.1, Laterality; C.7.6.1.1.6, ImageLaterality"
 OTHER = {Side.LEFT: Side.RIGHT, Side.RIGHT: Side.LEFT}
 
 
@@ -84,6 +85,30 @@ def check_sides(labels: LabelMap, volume: Volume | None) -> list[Finding]:
                 witnesses.append(Witness("the body's middle", offset, middle.near_mm))
         findings.append(_judge(name, side, witnesses, middle))
     return findings
+
+
+def settled_by_header(findings: Sequence[Finding], labels: LabelMap, laterality: str) -> tuple[Finding, ...]:
+    """The findings, where those about sides that the scan could not tell are settled by the header's laterality.
+
+    `laterality` is `L` or `R` for a scan of one side's limb, joint or organ; anything else settles nothing.
+
+    Raises
+    ------
+    Refused
+        The header says that the scan is of the other side.
+    """
+    scanned = {"L": Side.LEFT, "R": Side.RIGHT}.get(laterality)
+    claims = {label.name: side_of(label) for label in labels.labels}
+    settled = []
+    for each in findings:
+        if scanned is None or each.check != "side" or each.level is not Level.WARN:
+            settled.append(each)
+            continue
+        measured = f"the header says that the scan is of the {scanned} side"
+        if claims.get(each.subject) is not scanned:
+            raise Refused(f"structure `{each.subject}`", measured, f"the {each.limit} side", ADVICE)
+        settled.append(replace(each, level=Level.NOTE, measured=measured, advice="", source=LATERALITY))
+    return tuple(settled)
 
 
 def _centres(labels: LabelMap, asked: list[Label]) -> dict[str, Array]:
