@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Finding
@@ -43,6 +44,8 @@ class Scene:
     volume: Volume
     given: Given
     found: Mapping[str, Region]
+    memory: dict[Any, Any] = field(default_factory=dict)
+    """What a method worked out for one structure and another one can use; never more than a saving of time."""
 
     def structure(self, name: str, asking: str) -> Region:
         """A structure found before the one that asks for it.

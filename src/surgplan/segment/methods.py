@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from surgplan.errors import EmptyLabel
+from surgplan.segment.air import airway, lung
+from surgplan.segment.body import body
 from surgplan.segment.checks import empty
+from surgplan.segment.contrast import contrast
 from surgplan.segment.given import Found, Scene
 from surgplan.segment.masks import from_mask
+from surgplan.segment.otsu import otsu
+from surgplan.segment.pelvis import pelvis
 from surgplan.segment.refine import refine
+from surgplan.segment.seeds import grow_from, split
 from surgplan.segment.shorthand import apply_shorthand
 from surgplan.segment.structure import StructureParams
 from surgplan.segment.threshold import threshold
+from surgplan.segment.thresholds import hysteresis, local
+from surgplan.segment.vessel import tubes, vessel
 
 
 def find_structure(scene: Scene, params: StructureParams) -> Found:
@@ -43,5 +51,17 @@ METHODS: dict[str, Callable[[Scene, StructureParams], Found]] = {
     "mask": from_mask,
     "network": from_mask,
     "totalsegmentator": from_mask,
+    "hysteresis": lambda scene, params: hysteresis(scene, params.name, params.table, params.limits),
+    "local": lambda scene, params: local(scene, params.name, params.table, params.limits),
+    "otsu": lambda scene, params: otsu(scene, params.name, params.table),
+    "grow": lambda scene, params: grow_from(scene, params.name, params.table, params.limits),
+    "split": lambda scene, params: split(scene, params.name, params.table),
+    "vessel": lambda scene, params: vessel(scene, params.name, params.table, params.limits),
+    "tubes": lambda scene, params: tubes(scene, params.name, params.table, params.limits),
+    "contrast": lambda scene, params: contrast(scene, params.name, params.table),
+    "airway": lambda scene, params: airway(scene, params.name, params.table),
+    "lung": lambda scene, params: lung(scene, params.name, params.table),
+    "body": lambda scene, params: body(scene, params.name, params.table),
+    "pelvis": lambda scene, params: pelvis(scene, params.name, params.table),
 }
 """Name of a method → its function: the structure before any refinement."""

@@ -25,6 +25,13 @@ class KeepAbove(Params):
     volume_mm3: float = Field(gt=0, description="the smallest that is kept, in mm³")
 
 
+class KeepDense(Params):
+    """Keep the connected parts of which a tenth is dense: bone has a cortex."""
+
+    op: Literal["keep_dense"]
+    dense_hu: float = Field(description="the intensity that counts as dense, in HU")
+
+
 class KeepTouching(Params):
     """Keep the connected parts that come near a landmark or touch a structure found before."""
 
@@ -45,6 +52,13 @@ class Fill(Params):
 
     op: Literal["fill"]
     up_to_mm3: float | None = Field(None, gt=0, description="only up to this volume, in mm³")
+
+
+class FillSlices(Params):
+    """Fill what is closed in a slice along any axis, though open in space: marrow behind a pierced cortex."""
+
+    op: Literal["fill_slices"]
+    up_to_mm2: float | None = Field(None, gt=0, description="only up to this area, in mm²")
 
 
 class Close(Params):
@@ -152,8 +166,10 @@ class KeepSide(Params):
 Operation = Annotated[
     KeepLargest
     | KeepAbove
+    | KeepDense
     | KeepTouching
     | Fill
+    | FillSlices
     | Close
     | Open
     | CutThin

@@ -17,6 +17,7 @@ from surgplan.segment.given import Found, Scene
 from surgplan.segment.middle import known_middle
 from surgplan.segment.morphology import close_gaps, cut_thin, grow, open_bridges, shrink
 from surgplan.segment.region import Region
+from surgplan.segment.slicewise import fill_slices
 from surgplan.segment.smooth import majority, smoothed
 
 MOVING = (ops.Open, ops.Median, ops.Smooth, ops.Grow, ops.Shrink)
@@ -88,6 +89,11 @@ def _keep_above(at: At, region: Region, operation: ops.KeepAbove) -> tuple[Regio
     return kept, small
 
 
+def _keep_dense(at: At, region: Region, operation: ops.KeepDense) -> tuple[Region, Dropped]:
+    kept, faint, _ = keep_parts(at.scene.volume, region, Rule(dense=operation.dense_hu))
+    return kept, faint
+
+
 def _keep_touching(at: At, region: Region, operation: ops.KeepTouching) -> tuple[Region, Dropped]:
     if operation.structure is not None:
         return keep_near(region, at.other(operation.structure), operation.within_mm)
@@ -117,12 +123,14 @@ def _keep_side(at: At, region: Region, operation: ops.KeepSide) -> Region:
 CHOOSING: dict[type, Callable[[At, Region, Any], tuple[Region, Dropped]]] = {
     ops.KeepLargest: _keep_largest,
     ops.KeepAbove: _keep_above,
+    ops.KeepDense: _keep_dense,
     ops.KeepTouching: _keep_touching,
 }
 """Operations that keep some of the connected parts and tell what they drop."""
 
 CHANGING: dict[type, Callable[[At, Region, Any], Region]] = {
     ops.Fill: lambda at, region, op: fill_cavities(region, op.up_to_mm3 or float("inf"))[0],
+    ops.FillSlices: lambda at, region, op: fill_slices(region, op.up_to_mm2 or float("inf")),
     ops.Close: lambda at, region, op: close_gaps(region, op.gap_mm),
     ops.Open: lambda at, region, op: open_bridges(region, op.width_mm),
     ops.CutThin: lambda at, region, op: cut_thin(region, op.width_mm),

@@ -130,3 +130,8 @@ class Region:
         stop = [a + b for a, b in zip(self.box.start, last, strict=True)]
         box = Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
         return Region(self.grid, box, np.ascontiguousarray(self.mask[k, j, i]))
+
+
+def nothing(grid: Grid) -> Region:
+    """A region without voxels."""
+    return Region(grid, Box((0, 0, 0), (1, 1, 1)), np.zeros((1, 1, 1), dtype=np.bool_))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from surgplan.segment.checks import check_ends, check_metal, check_scale, told_o
 from surgplan.segment.given import Given, Scene
 from surgplan.segment.masks import with_masks
 from surgplan.segment.methods import find_structure
-from surgplan.segment.region import Region
+from surgplan.segment.region import Region, nothing
 from surgplan.segment.sides import check_sides
 from surgplan.segment.structure import MOST_STRUCTURES, NEEDS_HU, StructureParams
 
@@ -80,9 +81,10 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
     array = np.zeros(volume.grid.shape, dtype=np.uint8)
     labels: list[Label] = []
     regions: dict[str, Region] = {}
+    memory: dict[Any, Any] = {}
     for structure in structures:
         try:
-            found = find_structure(Scene(volume, given, regions), structure)
+            found = find_structure(Scene(volume, given, regions, memory), structure)
             regions[structure.name] = found.region
             findings += found.findings
             if structure.helper:
@@ -91,6 +93,7 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
         except EmptyLabel as error:
             if not structure.optional:
                 raise
+            regions.setdefault(structure.name, nothing(volume.grid))
             level = Level.NOTE if structure.mask_key is None else Level.WARN
             findings.append(Finding("absent", level, error.found, subject=structure.name))
             continue

@@ -10,18 +10,43 @@ from surgplan.model.anatomy import anatomy_of
 from surgplan.model.labels import BONE_COLOR, LONGEST_NAME, Code, Label, Side, rgb_of
 from surgplan.model.sides import side_told
 from surgplan.params import Params
+from surgplan.segment.air import AirwayParams, LungParams
+from surgplan.segment.body import BodyParams
+from surgplan.segment.contrast import ContrastParams
 from surgplan.segment.mask_params import MaskKey, MaskParams, NetworkParams, TotalSegmentatorParams
 from surgplan.segment.operations import Operation
+from surgplan.segment.otsu import OtsuParams
+from surgplan.segment.pelvis import PelvisParams
+from surgplan.segment.seeds import GrowParams, SplitParams
+from surgplan.segment.thresholds import HysteresisParams, LocalParams
+from surgplan.segment.vessel import TubesParams, VesselParams
 
-Method = Literal["threshold", "mask", "network", "totalsegmentator"]
+Method = Literal[
+    "threshold",
+    "hysteresis",
+    "local",
+    "otsu",
+    "grow",
+    "split",
+    "vessel",
+    "tubes",
+    "contrast",
+    "airway",
+    "lung",
+    "body",
+    "pelvis",
+    "mask",
+    "network",
+    "totalsegmentator",
+]
 
 MOST_STRUCTURES = 255
 """As many as a label map of one byte a voxel holds."""
 
-NEEDS_THRESHOLD = frozenset({"threshold"})
+NEEDS_THRESHOLD = frozenset({"threshold", "hysteresis", "local", "grow", "vessel", "tubes"})
 """Methods that cannot work without `threshold_hu`."""
 
-NEEDS_HU = frozenset({"threshold"})
+NEEDS_HU = NEEDS_THRESHOLD | {"contrast", "airway", "lung", "pelvis"}
 """Methods whose parameters are Hounsfield units, which only CT has."""
 
 
@@ -33,6 +58,18 @@ class StructureParams(Params):
     threshold_hu: tuple[float, float] | None = Field(
         None, description="lowest and highest intensity that belong to it, in HU"
     )
+    hysteresis: HysteresisParams | None = Field(None, description="parameters of the method `hysteresis`")
+    local: LocalParams | None = Field(None, description="parameters of the method `local`")
+    otsu: OtsuParams | None = Field(None, description="parameters of the method `otsu`")
+    grow: GrowParams | None = Field(None, description="parameters of the method `grow`")
+    split: SplitParams | None = Field(None, description="parameters of the method `split`")
+    vessel: VesselParams | None = Field(None, description="parameters of the method `vessel`")
+    tubes: TubesParams | None = Field(None, description="parameters of the method `tubes`")
+    contrast: ContrastParams | None = Field(None, description="parameters of the method `contrast`")
+    airway: AirwayParams | None = Field(None, description="parameters of the method `airway`")
+    lung: LungParams | None = Field(None, description="parameters of the method `lung`")
+    body: BodyParams | None = Field(None, description="parameters of the method `body`")
+    pelvis: PelvisParams | None = Field(None, description="parameters of the method `pelvis`")
     boundary: Literal["threshold", "half-maximum"] = Field(
         "threshold",
         description="where its surface lies: at the lower threshold, or half way between inside and outside",
@@ -80,6 +117,8 @@ class StructureParams(Params):
         if self.method == "network" and self.network is None:
             raise ValueError("key `network.model` is missing: method `network` needs it")
         own = self.method.replace("-", "_")
+        if own in METHOD_TABLES and getattr(self, own) is None and _has_needed(METHOD_TABLES[own]):
+            raise ValueError(f"table `{own}` is missing: method `{self.method}` needs it")
         for name in METHOD_TABLES:
             if name != own and getattr(self, name) is not None:
                 raise ValueError(f"table `{name}` is given, but the method is `{self.method}`")
@@ -132,5 +171,21 @@ METHOD_TABLES: dict[str, type[Params]] = {
     "mask": MaskParams,
     "network": NetworkParams,
     "totalsegmentator": TotalSegmentatorParams,
+    "hysteresis": HysteresisParams,
+    "local": LocalParams,
+    "otsu": OtsuParams,
+    "grow": GrowParams,
+    "split": SplitParams,
+    "vessel": VesselParams,
+    "tubes": TubesParams,
+    "contrast": ContrastParams,
+    "airway": AirwayParams,
+    "lung": LungParams,
+    "body": BodyParams,
+    "pelvis": PelvisParams,
 }
 """Key in a structure's table → the parameters of the method of that name."""
+
+
+def _has_needed(model: type[Params]) -> bool:
+    return any(info.is_required() for info in model.model_fields.values())
