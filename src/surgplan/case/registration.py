@@ -6,17 +6,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from surgplan.case.frames import SCANS
 from surgplan.case.point_files import named_frame, read_point_file, refuse_other_scan
 from surgplan.case.steps import StepOutput
+from surgplan.errors import WrongUsage
 from surgplan.findings import Finding, Level, verdict, worst
 from surgplan.formats.atomic import Written
 from surgplan.formats.markups import StoredPoints
 from surgplan.formats.point_tables import in_frame
-from surgplan.formats.transform_files import write_transform
-from surgplan.model.frames import Frame
+from surgplan.formats.transform_files import read_transform, write_transform
+from surgplan.model.frames import LPS, Frame
+from surgplan.model.points import PointSet
 from surgplan.model.surface import Surface
-from surgplan.navigation.register import RegisterParams, Registration, default_moving_frame, register_points
+from surgplan.model.volume import Volume
+from surgplan.navigation.register import (
+    RegisterParams,
+    Registration,
+    default_moving_frame,
+    gravest_first,
+    register_points,
+)
 from surgplan.navigation.stage import refuse_outside
+
+MESHES = (".stl", ".ply", ".obj", ".off", ".glb")
 
 
 def registration_files(target: Path) -> tuple[Path, ...]:
@@ -42,11 +54,7 @@ def write_registration(
         Where to write the predicted error over a surface, in the fixed frame.
     """
     results = registration_as_dict(made, uids)
-    worst_target = made.accuracy.worst
-    notes = [
-        f"Predicted TRE {worst_target.tre_mm:.3f} mm at its worst target (95 %: {worst_target.tre_95_mm:.3f} mm); "
-        f"FRE {made.accuracy.fre_mm:.3f} mm at {len(made.pairs)} pairs"
-    ]
+    notes = [made.accuracy.summary()]
     if worst(made.findings) is Level.REFUSE:
         notes.insert(0, "REJECTED: do not use. The .json of the same name tells why")
     sides = zip(("fixed", "moving"), uids, strict=True)
@@ -84,14 +92,25 @@ class Request:
     moving_frame: str | None = None
     volume: Path | None = None
     surface: Path | None = None
+    start: Path | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """What was read of one side: points, a surface or a scan, its frame and its Frame of Reference UID."""
+
+    thing: PointSet | Surface | Volume
+    frame: Frame
+    uid: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
 class Sides:
-    """The points that were read: fixed, moving, and targets in either frame."""
+    """What was read: fixed, moving, and targets in either frame."""
 
-    fixed: StoredPoints
-    moving: StoredPoints
+    fixed: Side
+    moving: Side
     targets: tuple[tuple[str, StoredPoints], ...]
 
     def targets_in(self, frame: Frame) -> list[tuple[str, StoredPoints]]:
@@ -102,58 +121,102 @@ class Sides:
 def register_step(
     request: Request, params: RegisterParams, target: Path, tre_map: Path | None = None
 ) -> StepOutput[Registration]:
-    """Register two files of points; write transform and accuracy.
+    """Register points or a surface to points or a surface; write transform and accuracy.
 
     Raises
     ------
     BadInput
-        A file is broken or of another scan, states no frame, or its points do not determine a transform.
+        A file is broken or of another scan, states no frame, or does not determine a transform.
     """
     sides = read_sides(request)
     uids, told = _checked_scans(request, sides)
-    surface: Surface | None = None
+    surface = sides.fixed.thing if isinstance(sides.fixed.thing, Surface) else None
     if request.surface is not None:
         from surgplan.formats.meshes import read_mesh
 
         surface, more = read_mesh(request.surface)
         told += more
-    made = register_points(
-        sides.fixed.points,
-        sides.moving.points,
-        params,
-        (stored.points for _, stored in sides.targets),
-        surface,
-        request.stated,
-    )
-    made = replace(made, findings=(*made.findings, *told))
+    if tre_map is not None and surface is None:
+        raise WrongUsage("--tre-map", "needs a surface", advice="Pass --surface MESH as well")
+    made = _registered(request, sides, params, surface)
+    made = replace(made, findings=gravest_first((*made.findings, *told, *sides.fixed.findings, *sides.moving.findings)))
     return write_registration(target, made, uids, (tre_map, surface) if tre_map and surface else None)
 
 
+def _registered(request: Request, sides: Sides, params: RegisterParams, surface: Surface | None) -> Registration:
+    from surgplan.navigation.register_scan import register_scans
+    from surgplan.navigation.register_surface import register_to_surface
+
+    fixed, moving = sides.fixed.thing, sides.moving.thing
+    aims = [stored.points for _, stored in sides.targets]
+    start = read_transform(request.start, sides.fixed.frame, sides.moving.frame) if request.start else None
+    if isinstance(fixed, Volume) and isinstance(moving, Volume):
+        return register_scans(fixed, moving, params, sides.moving.frame, aims, start)
+    if isinstance(fixed, Surface) and not isinstance(moving, Volume):
+        return register_to_surface(fixed, moving, params, aims, start)
+    if not isinstance(fixed, PointSet) or not isinstance(moving, PointSet):
+        advice = "Give points and points, points or a mesh and a mesh (as FIXED), or two scans"
+        raise WrongUsage(request.fixed, f"is {_kind(fixed)}, and MOVING is {_kind(moving)}", "a pair that fits", advice)
+    if start is not None:
+        raise WrongUsage("--start", "given for paired points", "none", "Paired points need no start: leave it out")
+    return register_points(fixed, moving, params, aims, surface, request.stated)
+
+
+def _kind(thing: PointSet | Surface | Volume) -> str:
+    return {PointSet: "points", Surface: "a mesh", Volume: "a scan"}[type(thing)]
+
+
 def read_sides(request: Request) -> Sides:
-    """Read all points; moving ones that lie in the world of another scan get a frame of their own."""
-    given = [named_frame(name) if name else None for name in (request.fixed_frame, request.moving_frame)]
-    fixed = read_point_file(request.fixed, given[0])
-    moving = read_point_file(request.moving, given[1])
-    if moving.points.frame == fixed.points.frame and given[1] is None:
-        moving = in_frame(moving, default_moving_frame(fixed.points.frame))
-    targets = tuple((path.name, read_point_file(path)) for path in request.targets)
-    return Sides(fixed, moving, targets)
+    """Read both sides and all targets; what lies in the world of another scan gets a frame of its own."""
+    fixed = _side(request.fixed, request.fixed_frame)
+    moving = _side(request.moving, request.moving_frame)
+    if moving.frame == fixed.frame and request.moving_frame is None:
+        moving = _placed(moving, default_moving_frame(fixed.frame))
+    return Sides(fixed, moving, tuple((path.name, read_point_file(path)) for path in request.targets))
+
+
+def _side(path: Path, name: str | None) -> Side:
+    given = named_frame(name) if name else None
+    if path.suffix.lower() in SCANS:
+        from surgplan.formats.images import read_volume
+
+        volume = read_volume(path)
+        return Side(volume, given or LPS, volume.frame_of_reference)
+    if path.suffix.lower() in MESHES:
+        from surgplan.formats.meshes import read_mesh
+
+        surface, findings = read_mesh(path)
+        side = Side(surface, surface.frame, "", findings)
+        return _placed(side, given) if given else side
+    stored = read_point_file(path, given)
+    return Side(stored.points, stored.points.frame, stored.frame_of_reference)
+
+
+def _placed(side: Side, frame: Frame) -> Side:
+    """The same positions said to lie in another frame."""
+    thing = side.thing
+    if isinstance(thing, Surface):
+        thing = replace(thing, frame=frame)
+    elif isinstance(thing, PointSet):
+        thing = in_frame(StoredPoints(thing), frame).points
+    return replace(side, thing=thing, frame=frame)
 
 
 def _checked_scans(request: Request, sides: Sides) -> tuple[tuple[str, str], tuple[Finding, ...]]:
     """The Frame of Reference UIDs of both sides, once nothing was found to belong to another scan or to lie outside."""
-    known = [(request.fixed.name, sides.fixed.frame_of_reference)]
-    own = sides.targets_in(sides.fixed.points.frame)
+    known = [(request.fixed.name, sides.fixed.uid)]
+    own = sides.targets_in(sides.fixed.frame)
     known += [(name, stored.frame_of_reference) for name, stored in own]
     if request.volume is not None:
         from surgplan.formats.images import read_volume
 
         scan = read_volume(request.volume)
         known.insert(0, (request.volume.name, scan.frame_of_reference))
-        for points in (sides.fixed.points, *(stored.points for _, stored in own)):
+        own_points = [sides.fixed.thing] if isinstance(sides.fixed.thing, PointSet) else []
+        for points in (*own_points, *(stored.points for _, stored in own)):
             refuse_outside(scan, points)
-    others = [(request.moving.name, sides.moving.frame_of_reference)]
-    others += [(name, stored.frame_of_reference) for name, stored in sides.targets_in(sides.moving.points.frame)]
+    others = [(request.moving.name, sides.moving.uid)]
+    others += [(name, stored.frame_of_reference) for name, stored in sides.targets_in(sides.moving.frame)]
     uids = refuse_other_scan(known), refuse_other_scan(others)
     if uids[0] and uids[0] == uids[1]:
         measured = "fixed and moving points have one Frame of Reference UID: they lie in one frame already"

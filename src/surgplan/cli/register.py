@@ -23,6 +23,9 @@ from surgplan.navigation.register import RegisterParams
 @click.option("--moving-frame", metavar="NAME", help="Frame of MOVING; `LPS:name` is another scan's world.")
 @click.option("--volume", type=click.Path(path_type=Path), help="The fixed scan: points and targets must lie in it.")
 @click.option("--surface", type=click.Path(path_type=Path), help="Mesh in the fixed frame, where points can be added.")
+@click.option(
+    "--start", type=click.Path(path_type=Path), help="A rough transform to start from, for surfaces and scans."
+)
 @click.option("--tre-map", type=click.Path(path_type=Path), help="Write the predicted error over --surface, .vtk.")
 @click.option("-r", "--recipe", help="Recipe whose [registration] table gives limits; options win over it.")
 @params_options(RegisterParams)
@@ -38,30 +41,31 @@ def command(
     moving_frame: str | None,
     volume: Path | None,
     surface: Path | None,
+    start: Path | None,
     tre_map: Path | None,
     recipe: str | None,
     overwrite: bool,
     output: Output,
     **options: Any,
 ) -> None:
-    """Find the transform that carries points of MOVING to FIXED, and state its error.
+    """Find the transform that carries MOVING to FIXED, and state its error.
 
     \b
     surgplan register tracker.csv landmarks.mrk.json -o lps_from_tracker.tfm --target targets.fcsv
+    surgplan register touched.csv surfaces/skull.ply -o lps_from_tracker.tfm --start rough.tfm
 
-    FRE never stands alone: the predicted error at each target, each fiducial's residual and what is doubtful about the
-    pairs are told with it. Exit 4 when a limit is passed.
+    MOVING and FIXED are points that are paired; points or a mesh that are laid on a mesh; or two scans. No residual
+    stands alone: the predicted error at each target and what is doubtful are told with it. Exit 4 when a limit is
+    passed.
     """
     from surgplan.case.registration import Request, register_step, registration_files
     from surgplan.formats.atomic import refuse_overwriting
 
-    for path in (moving, fixed, *targets, *(each for each in (volume, surface) if each)):
+    for path in (moving, fixed, *targets, *(each for each in (volume, surface, start) if each)):
         existing(path)
-    if tre_map is not None and surface is None:
-        raise WrongUsage("--tre-map", "needs a surface", advice="Pass --surface MESH as well")
     for path in (*registration_files(target), *((tre_map,) if tre_map else ())):
         refuse_overwriting(path, overwrite)
-    request = Request(moving, fixed, targets, _pairs(stated), fixed_frame, moving_frame, volume, surface)
+    request = Request(moving, fixed, targets, _pairs(stated), fixed_frame, moving_frame, volume, surface, start)
     made = register_step(request, _params(recipe, given(options)), target, tre_map)
     accuracy = made.noun.accuracy
     rows = [
@@ -70,7 +74,7 @@ def command(
     ]
     for line in table(rows, numbers=(1, 2)):
         output.say(line)
-    output.say(f"FRE {accuracy.fre_mm:.2f} mm at {len(made.noun.pairs)} pairs, FLE {accuracy.fle.rms_mm:.2f} mm")
+    output.say(accuracy.left_over())
     output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))
 
 

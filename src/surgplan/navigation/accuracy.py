@@ -64,23 +64,17 @@ class TargetError:
 
 
 @dataclass(frozen=True, eq=False)
-class Accuracy:
-    """All that is known of a point registration's error, always together.
+class TargetAccuracy:
+    """What every registration has: the error to expect at one target or more, and how it grows over space.
 
     Raises
     ------
     ValueError
-        There is no target: an FRE alone misleads.
+        There is no target: a residual alone misleads.
     """
 
-    fre_mm: float
-    fle: Fle
-    residuals: tuple[Residual, ...]
     targets: tuple[TargetError, ...]
-    scale: float
-    scale_sd: float
     model: ErrorModel
-    next_point: NextPoint | None = None
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -91,14 +85,44 @@ class Accuracy:
         """The target with the largest predicted error."""
         return max(self.targets, key=lambda each: each.tre_mm)
 
+    def summary(self) -> str:
+        """One line: the worst target first, what is left over behind it."""
+        worst = self.worst
+        told = f"predicted TRE {worst.tre_mm:.3f} mm at {worst.name} (95 %: {worst.tre_95_mm:.3f} mm)"
+        return f"{told}; {self.left_over()}"
+
+    def left_over(self) -> str:
+        """What the fit leaves over, in words."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"targets": [{**vars(each), "position_mm": list(each.position_mm)} for each in self.targets]}
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracy(TargetAccuracy):
+    """All that is known of a point registration's error, always together."""
+
+    fre_mm: float
+    fle: Fle
+    residuals: tuple[Residual, ...]
+    scale: float
+    scale_sd: float
+    next_point: NextPoint | None = None
+
+    def left_over(self) -> str:
+        """FRE and FLE."""
+        return f"FRE {self.fre_mm:.3f} mm at {len(self.residuals)} pairs, FLE {self.fle.rms_mm:.3f} mm"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         fle = {"rms_mm": self.fle.rms_mm, "interval_95_mm": [self.fle.low_mm, self.fle.high_mm]}
         more = self.next_point
         return {
+            **super().as_dict(),
             "fre_mm": self.fre_mm,
             "fle": {**fle, "source": "stated" if self.fle.stated else "estimated from the residuals"},
-            "targets": [{**vars(each), "position_mm": list(each.position_mm)} for each in self.targets],
             "pairs": [{**vars(each), "vector_mm": list(each.vector_mm)} for each in self.residuals],
             "scale": {"found": self.scale, "standard_deviation": self.scale_sd},
             "one_more_point": None
@@ -178,13 +202,13 @@ def assess(pairs: Pairs, solved: Solved, targets: PointSet, draws: int, next_poi
     scale, scale_sd = _scale(pairs, solved, weights)
     model = solved.model(pairs)
     return Accuracy(
+        target_errors(targets, model, _shifts(pairs, weights, solved, targets.positions, draws)),
+        model,
         float(np.sqrt((lengths**2).mean())),
         solved.fle,
         residuals,
-        _target_errors(targets, model, _shifts(pairs, weights, solved, targets.positions, draws)),
         scale,
         scale_sd,
-        model,
         next_point,
     )
 
@@ -198,7 +222,8 @@ def _vector(values: Array) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _target_errors(targets: PointSet, model: ErrorModel, shifts: Array | None) -> tuple[TargetError, ...]:
+def target_errors(targets: PointSet, model: ErrorModel, shifts: Array | None = None) -> tuple[TargetError, ...]:
+    """The predicted error at each target, in the fixed frame; `shifts` (n,) are those of a bootstrap."""
     rms, most = model.rms(targets.positions), model.quantile(targets.positions)
     drawn: Sequence[float | None] = [None] * len(targets) if shifts is None else shifts.tolist()
     return tuple(

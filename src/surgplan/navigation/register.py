@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from surgplan.findings import Finding, Level
 from surgplan.model.frames import Array, Frame, Transform
 from surgplan.model.points import Landmark, PointSet
 from surgplan.model.surface import Surface
-from surgplan.navigation.accuracy import Accuracy, Solved, assess, solve_pairs
+from surgplan.navigation.accuracy import Accuracy, Solved, TargetAccuracy, assess, solve_pairs
 from surgplan.navigation.doubts import doubts
 from surgplan.navigation.pairing import find_pairings
 from surgplan.navigation.pairs import Pairs, make_pairs, pair_by_name
@@ -51,6 +51,10 @@ class RegisterParams(Params):
         le=100,
         description="how far points may lie apart when pairs are found by distances, in mm",
     )
+    overlap: float = Field(0.9, gt=0.2, le=1, description="share of the moving points that lie on the fixed surface")
+    max_distance_mm: float = Field(
+        2.0, gt=0, le=100, description="largest RMS distance from the surface that passes, in mm"
+    )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples for the bootstrap interval; 0 for none")
 
     @property
@@ -66,8 +70,7 @@ class Registration:
     """A transform, what its error is, and what is doubtful about it: one without the other two is not to be had."""
 
     transform: Transform
-    accuracy: Accuracy
-    pairs: Pairs
+    accuracy: TargetAccuracy
     findings: tuple[Finding, ...]
 
 
@@ -110,21 +113,26 @@ def register_points(
         raise WrongUsage("--weights uncertainty", "a pair has no stated uncertainty", advice=advice)
     solved = solve_pairs(pairs, params.model == "similarity", params.weights == "uncertainty", params.axes)
     transform = Transform(fixed.frame, moving.frame, solved.fit.matrix())
-    aims, told = _targets(tuple(targets), transform, pairs)
+    middle = pairs.fixed.mean(axis=0)
+    outermost = int(np.linalg.norm(pairs.fixed - middle, axis=1).argmax())
+    stand_ins = {"middle of the fiducials": middle, f"fiducial {pairs.names[outermost]}": pairs.fixed[outermost]}
+    aims, told = targets_in_fixed(targets, transform, stand_ins)
     more = _next_point(pairs, solved, aims, surface)
     accuracy = assess(pairs, solved, aims, params.bootstrap, more)
     findings = (
+        *tre_limit(accuracy, params),
         *_limits(accuracy, params),
         *doubts(pairs, solved, params.pair_tolerance_mm),
         *told,
         *findings,
         *_advice(accuracy, surface),
     )
-    return Registration(transform, accuracy, pairs, tuple(sorted(findings, key=_gravity)))
+    return Registration(transform, accuracy, gravest_first(findings))
 
 
-def _gravity(finding: Finding) -> int:
-    return -list(Level).index(finding.level)
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The same findings, refusals before warnings before notes."""
+    return tuple(sorted(findings, key=lambda each: -list(Level).index(each.level)))
 
 
 def _paired(
@@ -155,8 +163,17 @@ def _paired(
     return pairs, tuple(findings)
 
 
-def _targets(targets: tuple[PointSet, ...], transform: Transform, pairs: Pairs) -> tuple[PointSet, tuple[Finding, ...]]:
-    """The targets in the fixed frame; stand-ins, and a warning, when nobody named one."""
+def targets_in_fixed(
+    targets: Iterable[PointSet], transform: Transform, stand_ins: Mapping[str, Array]
+) -> tuple[PointSet, tuple[Finding, ...]]:
+    """The targets in the fixed frame; the stand-ins, (3,) each, and a warning, when nobody named a target.
+
+    Raises
+    ------
+    BadInput
+        Targets in another frame, or two of one name.
+    """
+    targets = tuple(targets)
     for points in targets:
         if points.frame not in (transform.fixed, transform.moving):
             advice = "Give them in the fixed or the moving frame"
@@ -165,15 +182,10 @@ def _targets(targets: tuple[PointSet, ...], transform: Transform, pairs: Pairs) 
     if any(len(points) for points in placed):
         with blaming("targets", "Rename one of them"):
             return PointSet([point for points in placed for point in points]), ()
-    middle = pairs.fixed.mean(axis=0)
-    outermost = int(np.linalg.norm(pairs.fixed - middle, axis=1).argmax())
-    stand_ins = (
-        Landmark("middle of the fiducials", middle, transform.fixed),
-        Landmark(f"fiducial {pairs.names[outermost]}", pairs.fixed[outermost], transform.fixed),
-    )
-    measured = "no target was named: the error is told where it is least, and at the outermost fiducial"
+    measured = f"no target was named: the error is told at {' and '.join(stand_ins)}"
     advice = "Name the targets (--target FILE): the error there may be larger"
-    return PointSet(stand_ins), (Finding("no-target", Level.WARN, measured, advice=advice),)
+    points = PointSet(Landmark(name, place, transform.fixed) for name, place in stand_ins.items())
+    return points, (Finding("no-target", Level.WARN, measured, advice=advice),)
 
 
 def _next_point(pairs: Pairs, solved: Solved, targets: PointSet, surface: Surface | None) -> NextPoint | None:
@@ -190,12 +202,17 @@ def _next_point(pairs: Pairs, solved: Solved, targets: PointSet, surface: Surfac
     return best_next_point(carried, precision, candidates, targets.positions, solved.scaled)
 
 
-def _limits(accuracy: Accuracy, params: RegisterParams) -> Iterable[Finding]:
+def tre_limit(accuracy: TargetAccuracy, params: RegisterParams) -> Iterable[Finding]:
+    """A refusal when the predicted error at a target passes its limit."""
     worst = accuracy.worst
     if worst.tre_mm > params.max_tre_mm:
         measured = f"the predicted error at {worst.name} is {worst.tre_mm:.2f} mm (95 %: {worst.tre_95_mm:.2f} mm)"
-        advice = "Add fiducials round the target, or locate them better"
+        advice = "Add points round the target, or locate them better"
         yield Finding("tre", Level.REFUSE, measured, f"{params.max_tre_mm:g} mm", advice)
+
+
+def _limits(accuracy: Accuracy, params: RegisterParams) -> Iterable[Finding]:
+    worst = accuracy.worst
     if accuracy.fre_mm > params.max_fre_mm:
         measured = f"FRE is {accuracy.fre_mm:.2f} mm (predicted TRE at {worst.name}: {worst.tre_mm:.2f} mm)"
         advice = "Check pairs and points; the largest residuals tell which"
