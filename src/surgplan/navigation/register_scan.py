@@ -13,7 +13,8 @@ with Parzen windows); Viola and Wells 1997.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ from surgplan.navigation.tre import ErrorModel
 
 SEED = 20_240_305
 THREADS = 1
-"""Sums over threads come in no fixed order: with one thread, the same scans give the same bytes."""
+"""Sums over threads come in no fixed order: with one thread everywhere, the same scans give the same bytes."""
 
 BINS, SHARE, ITERATIONS = 40, 0.1, 150
 SHRINK, SMOOTH_MM = (4, 2, 1), (3.0, 1.5, 0.0)
@@ -121,8 +122,9 @@ def register_scans(
         raise WrongUsage("frames", "both scans lie in LPS", "two frames", "Give --moving-frame LPS:NAME")
     images = _image(fixed, "fixed scan"), _image(moving, "moving scan")
     guess = start.matrix if start else _middles(fixed, moving)
-    runs = [_run(*images, _nudged(guess, fixed, number), SEED + number) for number in range(len(NUDGES))]
-    before = _information(*images, guess)
+    with _threads(THREADS):
+        runs = [_run(*images, _nudged(guess, fixed, number), SEED + number) for number in range(len(NUDGES))]
+        before = _information(*images, guess)
     order = sorted(range(len(runs)), key=lambda n: runs[n][1])
     best, value = runs[order[0]]
     region = _common(fixed, moving, best)
@@ -140,6 +142,19 @@ def register_scans(
     )
     findings = (*tre_limit(accuracy, params), *_doubts(accuracy), *told, _caution())
     return Registration(transform, accuracy, gravest_first(findings))
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """ITK's filters inside of the registration take the process's number of threads, not the method's."""
+    import SimpleITK as sitk
+
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
 
 
 def _image(volume: Volume, subject: str) -> Any:
@@ -185,7 +200,6 @@ def _method(seed: int, share: float) -> Any:
     import SimpleITK as sitk
 
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(THREADS)
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricSamplingStrategy(method.RANDOM)
     method.SetMetricSamplingPercentage(share, seed)
