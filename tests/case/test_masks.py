@@ -10,7 +10,9 @@ import pytest
 import SimpleITK as sitk
 
 from surgplan.case.casefile import plan_case
+from surgplan.case.masks import MaskFiles
 from surgplan.case.steps import segment_step
+from surgplan.errors import SurgplanError
 from surgplan.formats.images import read_volume
 from surgplan.formats.segmentations import read_labels
 from tests.program import surgplan
@@ -85,18 +87,27 @@ def test_a_case_file_names_its_masks_and_changes_one_of_them(scan, masks, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "error"),
+    ("recipe", "given", "names", "code", "error"),
     [
-        (("-r", "masks"), 2, "takes all masks, and none are given"),
-        (("-r", "masks", "--masks", "nowhere"), 5, "no such file or folder"),
-        (("-r", "ct-bone", "--masks", "{masks}"), 2, "the recipe takes none"),
-        (("-r", "masks", "--masks", "{masks}", "--mask-names", "nowhere.json"), 5, "no such file or folder"),
-        (("-r", "masks", "--masks", "{scan}"), 3, "holds values from -1000 to 40"),
+        ("masks", None, None, 2, "takes all masks, and none are given"),
+        ("masks", "nowhere", None, 5, "no such file or folder"),
+        ("ct-bone", "segmentations", None, 2, "the recipe takes none"),
+        ("masks", "segmentations", "nowhere.json", 5, "no such file"),
+        ("masks", "scan.nrrd", None, 3, "holds values from -1000 to 40"),
     ],
 )
-def test_what_cannot_be_meant_is_told(scan, masks, tmp_path, words, code, error):
-    given = [word.format(masks=masks, scan=scan) for word in words]
-    ended = surgplan("segment", scan, *given, "-o", tmp_path / "x.seg.nrrd")
-    assert ended.code == code
-    assert error in ended.error
+def test_what_cannot_be_meant_is_told(scan, masks, tmp_path, recipe, given, names, code, error):
+    files = MaskFiles(tmp_path / given, tmp_path / names if names else None) if given else None
+    plan = plan_case(scan, recipe, "case", masks=files)
+    with pytest.raises(SurgplanError) as caught:
+        segment_step(read_volume(scan), plan.recipe.segment, plan.given, tmp_path / "x.seg.nrrd", plan.masks)
+    assert caught.value.exit_code == code
+    assert error in caught.value.message
     assert not (tmp_path / "x.seg.nrrd").exists()
+
+
+def test_a_missing_folder_ends_the_command_with_exit_5(scan, tmp_path):
+    words = ("segment", scan, "-r", "masks", "--masks", tmp_path / "nowhere", "-o", tmp_path / "x.seg.nrrd")
+    ended = surgplan(*words)
+    assert ended.code == 5
+    assert "no such file or folder" in ended.error
