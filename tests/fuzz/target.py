@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 from tests.fuzz.catalogue import MESHES
 
 SCANS = ("dicom", "dicomdir", "zip", "tree", "nifti", "nrrd", "mha")
+MESH_COMMANDS = ("check", "check", "check", "convert")
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,14 @@ def words(kind: str, entry: Path, out: Path, number: int) -> list[str] | None:
             return ["ingest", str(entry), "--list", "--json"]
         return ["ingest", str(entry), "-o", str(out / "volume.nrrd"), "--json"]
     if kind in MESHES:
-        return ["check", str(entry), "--json"]
+        command = MESH_COMMANDS[number % len(MESH_COMMANDS)]
+        return [command, str(entry), *([] if command == "check" else ["-o", str(out / "mesh.glb")]), "--json"]
     if kind == "recipe":
         return ["run", str(entry.parent / "scan.nrrd"), "-r", str(entry), "-o", str(out / "case"), "--dry-run"]
     if kind == "case":
         return ["run", str(entry), "-o", str(out / "case"), "--dry-run"]
     if kind == "manifest":
-        return ["verify", str(entry)]
+        return ["check" if number % 2 else "verify", str(entry)]
     return None
 
 
@@ -64,8 +67,10 @@ def inside(kind: str, entry: Path, out: Path, number: int) -> Ended:
 
     asked = words(kind, entry, out, number)
     stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", handler) for handler in ("strict", "backslashreplace"))
+    before = signal.getsignal(signal.SIGTERM)  # the command line takes it over
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         code = run(asked) if asked else ending(_reader(kind, entry), False)
+    signal.signal(signal.SIGTERM, before)
     return Ended(code, _text(stdout), _text(stderr))
 
 
