@@ -204,7 +204,8 @@ def _dicom(mutant: Mutant, accepted: Place, warned: set[str], original: Place | 
     if mutant.original.kind == "zip":
         return ""
     said = len({uid for content in mutant.files.values() if (uid := _series_of(content))}) > 1
-    if accepted.size[2] < mutant.original.slices and not warned & {"strays", "series-passed-over"} and not said:
+    told = warned & {"strays", "series-passed-over"}
+    if accepted.size[2] < mutant.original.slices and not told and not said:
         return f"{accepted.size[2]} of {mutant.original.slices} slices were taken, and nobody was told"
     if warned & CORRECTIONS:
         return ""
@@ -219,6 +220,8 @@ def _dicom(mutant: Mutant, accepted: Place, warned: set[str], original: Place | 
         for position, orientation, spacing, size in planes
         if size == accepted.size[:2] and np.abs(orientation.reshape(2, 3).T - axes[:, :2]).max() < 1e-3
     }
+    if told and len(alike) > accepted.size[2]:
+        return ""
     if len(alike) != accepted.size[2]:
         return f"{accepted.size[2]} slices were taken, pydicom finds {len(alike)} of that size and orientation"
     ordered = sorted(alike, key=lambda place: float(np.dot(place, axes[:, 2])))

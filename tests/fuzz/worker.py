@@ -29,7 +29,7 @@ MOST_BYTES = 2 << 30
 SPARE = 3 << 30
 """Address space beyond what the idle worker has; more is refused by the system, which is a find as well."""
 CODES = (
-    (SCANS, (0, 3, 5)),
+    (SCANS, (0, 3, 5, 8)),
     (MESHES, (0, 3, 4)),
     (("seg", "mask", "points", "tfm"), (0, 3)),
     (("recipe", "case"), (0, 2, 3, 5, 6)),
