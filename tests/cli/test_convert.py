@@ -116,9 +116,21 @@ def test_thin_walls_are_told_with_their_place(tmp_path: Path, capsys: pytest.Cap
     assert told["checked"][0]["wall"]["thin_mm"] == pytest.approx(0.7, abs=1e-3)
     (finding,) = told["findings"]
     assert (finding["check"], finding["level"], finding["limit"]) == ("wall", "warn", "0.9 mm")
-    assert "thinnest 0.70 mm at" in finding["measured"]
+    assert finding["measured"].startswith("96.1% of the surface bounds thinner walls, the thinnest 0.70 mm at LPS (")
     assert run(["check", str(tmp_path / "x.stl"), "--printer", "mjf", "-q"]) == 0
     assert run(["check", str(tmp_path / "x.stl"), "--printer", "mjff"]) == 2
+
+
+def test_a_print_at_half_the_size_has_half_the_wall(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plate = trimesh.creation.box((40, 30, 1.0))
+    write_mesh(tmp_path / "x.stl", wedge().with_mesh(plate.vertices, plate.faces))
+    for scale, thin in (("1", False), ("0.5", True)):
+        target = str(tmp_path / f"{scale}.3mf")
+        assert run(["print", str(tmp_path / "x.stl"), "-o", target, "--scale", scale, "--json"]) == 0
+        told = {each["check"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+        assert ("wall" in told) == thin
+    assert told["wall"]["level"] == "warn"
+    assert "the thinnest 0.50 mm" in told["wall"]["measured"]
 
 
 def test_print_and_repair_do_not_make_a_fact_of_a_guess(tmp_path: Path) -> None:

@@ -36,6 +36,25 @@ def test_a_plate_is_as_thick_as_it_is(thick: float) -> None:
     assert found.median_mm == pytest.approx(thick, abs=1e-6)
 
 
+@pytest.mark.parametrize("thick", [0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0])
+@pytest.mark.parametrize("at", [(0.0, 0.0, 0.0), (120.0, -80.0, 33.0), (-250.37, 181.93, 77.01)])
+def test_a_plate_that_lies_along_the_axes_is_not_missed(thick: float, at: tuple[float, float, float]) -> None:
+    """A ray that runs along an axis onto a flat box of a triangle is where ray casters lose hits."""
+    plate = trimesh.creation.box((40, 30, thick))
+    plate.apply_translation(at)
+    found = walls(solid(plate, turned=False), 500)
+    assert np.isnan(found.thickness).mean() < 0.01
+    assert found.thin_mm == pytest.approx(thick, abs=1e-6)
+    assert found.median_mm == pytest.approx(thick, abs=1e-6)
+
+
+def test_an_open_mesh_has_no_walls() -> None:
+    plate = trimesh.creation.box((40, 30, 1))
+    found = walls(Surface(Label(1, "x"), plate.vertices, plate.faces[plate.face_normals[:, 2] > -0.5]), 500)
+    assert found.thin_mm is None
+    assert found.below(100) == (0.0, None)
+
+
 @pytest.mark.parametrize("thick", [0.4, 1.0, 2.0, 5.0])
 def test_a_tube_is_as_thick_as_its_wall(thick: float) -> None:
     found = walls(solid(trimesh.creation.annulus(r_min=8, r_max=8 + thick, height=60, sections=128)), 5000)

@@ -18,6 +18,7 @@ from surgplan.formats.mesh_units import NOBODY, Told
 from surgplan.model.surface import Surface
 from surgplan.printing.printers import Printer
 from surgplan.printing.thickness import Walls, walls
+from surgplan.printing.wall_check import thin_walls
 from surgplan.surface.topology import Topology, is_closed, topology
 
 SEAM = 1e-6
@@ -139,7 +140,8 @@ def _judge(name: str, surface: Surface, printer: Printer | None) -> Checked:
             advice = "Repair it: surgplan repair"
             findings.append(Finding(check, Level.REFUSE, measured, "none", advice, "3MF core 1.3, 4.1", name))
     solid = walls(surface) if told.watertight and told.outward else None
-    findings += _thin(name, solid, printer)
+    if solid is not None and printer is not None:
+        findings += thin_walls(name, solid, printer)
     return Checked(name, surface, told, tuple(findings), walls=solid)
 
 
@@ -152,25 +154,6 @@ def _seam(surface: Surface, told: Topology) -> str:
     if not is_closed(triangles, len(vertices)):
         return ""
     return f"; it closes when points nearer than {step:.2g} mm are joined"
-
-
-def _thin(name: str, solid: Walls | None, printer: Printer | None) -> list[Finding]:
-    """A finding when walls are thinner than the printer makes them."""
-    if solid is None or printer is None:
-        return []
-    area, place = solid.below(printer.smallest_wall_mm)
-    if place is None:
-        return []
-    thinnest = float(solid.measured.min())
-    where = ", ".join(f"{value:.1f}" for value in place)
-    measured = (
-        f"{area:.0f} mm² of the surface bound walls that are thinner, the thinnest {thinnest:.2f} mm at ({where})"
-    )
-    limit, advice = (
-        f"{printer.smallest_wall_mm:g} mm",
-        "Thicken them, print at a larger scale, or choose another printer",
-    )
-    return [Finding("wall", Level.WARN, measured, limit, advice, printer.source, name)]
 
 
 def _check_case(folder: Path, printer: Printer | None) -> list[Checked]:

@@ -27,7 +27,9 @@ from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationParams, NavigationPlan, plan_navigation
+from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import PrintParams, PrintResult, prepare
+from surgplan.printing.wall_check import check_plate
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.networks.params import NetworkLimits
@@ -138,7 +140,8 @@ def print_step(
             path = stl_folder / stl_name(each, result.plate.scale)
             written.append(write_mesh(path, scaled(each, result.plate), assumed))
     matrix = result.plate.print_from_lps.matrix.tolist()
-    return StepOutput(result, tuple(written), result.findings, {"print_from_lps": matrix})
+    findings = (*result.findings, *check_plate(result.plate, find_printer(params.printer)))
+    return StepOutput(result, tuple(written), findings, {"print_from_lps": matrix})
 
 
 def stl_name(surface: Surface, scale: float) -> str:

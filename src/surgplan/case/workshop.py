@@ -227,7 +227,7 @@ STAGES = (
     ),
     Stage("segment", 3, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 3, ("ingest", "segment"), _of("surface"), _surface),
-    Stage("print", 1, ("surface",), _print_parameters, _print),
+    Stage("print", 2, ("surface",), _print_parameters, _print),
     Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
     Stage(
         "report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report, tells=True

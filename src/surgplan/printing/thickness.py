@@ -23,6 +23,10 @@ FEWEST, EACH = 5000, 2
 """Points for any solid, and further ones for each triangle: a coarse mesh has nothing to find between them."""
 START_MM = 1e-4
 """A ray begins so far below the surface, not to hit the triangle that it leaves."""
+TOUCH_MM = 1e-6
+"""How near a ray must pass. With 0, VTK 9.7 misses whole sides of a box that lies along the axes."""
+MOST_LOST = 0.01
+"""Within a closed solid every ray ends. When more than this share do not, nothing measured is to be trusted."""
 STEEPEST = 0.5
 """Cosine of the largest angle between two sides of one wall, 60°: beyond, the ray has hit a floor or another wall."""
 THIN_SHARE = 0.01
@@ -78,6 +82,8 @@ def walls(surface: Surface, samples: int | None = None) -> Walls:
     inward /= np.where(lengths > 0, lengths, 1)
     normals = inward[owners]
     far, hit = _rays(surface, points, normals)
+    if np.isnan(far).mean() > MOST_LOST:
+        return Walls(points, np.full(len(points), np.nan), surface.area_mm2 / samples)
     facing = -np.einsum("ij,ij->i", normals, inward[hit])
     thickness = np.where(facing >= STEEPEST, far * 2 * facing / (1 + np.maximum(facing, 0)), np.nan)
     return Walls(points, thickness, surface.area_mm2 / samples)
@@ -104,7 +110,7 @@ def _rays(surface: Surface, points: Array, directions: Array) -> tuple[Array, ND
     hit = np.zeros(len(points), np.int64)
     intersect: Any = locator.IntersectWithLine
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if intersect(start, end, 0.0, at, place, inner, part, cell):
+        if intersect(start, end, TOUCH_MM, at, place, inner, part, cell):
             lengths[number] = START_MM + at.get() * (reach - START_MM)
             hit[number] = cell.get()
     return lengths, hit
