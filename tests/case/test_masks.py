@@ -12,7 +12,8 @@ import SimpleITK as sitk
 from surgplan.case.casefile import plan_case
 from surgplan.case.masks import MaskFiles
 from surgplan.case.steps import segment_step
-from surgplan.errors import SurgplanError
+from surgplan.cli.options import mask_files
+from surgplan.errors import SurgplanError, WrongUsage
 from surgplan.formats.images import read_volume
 from surgplan.formats.segmentations import read_labels
 from tests.program import surgplan
@@ -111,3 +112,9 @@ def test_a_missing_folder_ends_the_command_with_exit_5(scan, tmp_path):
     ended = surgplan(*words)
     assert ended.code == 5
     assert "no such file or folder" in ended.error
+
+
+def test_a_table_of_names_without_masks_is_wrong_usage(tmp_path):
+    with pytest.raises(WrongUsage, match="given without --masks"):
+        mask_files(None, tmp_path / "names.json")
+    assert mask_files(None, None) is None

@@ -6,15 +6,18 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 
 from surgplan.cli.depfile import remember
 from surgplan.cli.output import Output
-from surgplan.errors import Missing
+from surgplan.errors import Missing, WrongUsage
 from surgplan.params import Params
+
+if TYPE_CHECKING:
+    from surgplan.case.masks import MaskFiles
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +74,17 @@ def masks_options(function: F) -> F:
     function = click.option("--mask-names", type=path, help=names)(function)
     what = "Masks made elsewhere: a folder with a file for each structure, or one file; for recipes with method mask."
     return click.option("--masks", type=path, help=what)(function)
+
+
+def mask_files(masks: Path | None, names: Path | None) -> MaskFiles | None:
+    """What `masks_options` were given, as a case takes it."""
+    from surgplan.case.masks import MaskFiles
+
+    if masks is None:
+        if names is not None:
+            raise WrongUsage("--mask-names", "given without --masks", advice="Pass the masks that the table names")
+        return None
+    return MaskFiles(existing(masks), existing(names) if names else None)
 
 
 def output_option(kind: str) -> Callable[[F], F]:

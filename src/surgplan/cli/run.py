@@ -11,6 +11,7 @@ import click
 from surgplan.cli.options import (
     accept_option,
     existing,
+    mask_files,
     masks_options,
     operator_option,
     overwrite_option,
@@ -70,14 +71,13 @@ def command(
     existing(source)
     from surgplan.case.cache import Cache
     from surgplan.case.casefile import plan_case
-    from surgplan.case.masks import MaskFiles
     from surgplan.case.runner import dry_run as look_ahead
     from surgplan.case.runner import run_case
     from surgplan.model.labels import file_stem
 
     if target is not None and name is None and source.suffix != ".toml":
         name = file_stem(target.resolve().name)
-    files = MaskFiles(existing(masks), existing(mask_names) if mask_names else None) if masks else None
+    files = mask_files(masks, mask_names)
     plan = plan_case(source, recipe, name, settings, masks=files)
     plan = plan.accepting(accept, operator)
     folder = target or _default_folder(source, plan.case)

@@ -12,6 +12,7 @@ from surgplan.cli.depfile import depfile_option
 from surgplan.cli.options import (
     existing,
     given,
+    mask_files,
     masks_options,
     output_option,
     overwrite_option,
@@ -58,7 +59,6 @@ def command(
     """
     existing(volume)
     from surgplan.case.casefile import plan_case
-    from surgplan.case.masks import MaskFiles
     from surgplan.case.steps import networks_step, segment_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
@@ -78,7 +78,7 @@ def command(
         params, limits = chosen.segment, chosen.networks
     refuse_overwriting(target, overwrite)
     points = Given(read_points(existing(landmarks))) if landmarks else Given()
-    files = MaskFiles(existing(masks), existing(mask_names) if mask_names else None) if masks else None
+    files = mask_files(masks, mask_names)
     scan = read_volume(volume)
     found = networks_step(scan, params, limits, target.with_name(f"{target.name.partition('.')[0]}-networks"))
     made = segment_step(scan, params, replace(points, masks=found.noun), target, files)

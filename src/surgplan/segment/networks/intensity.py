@@ -42,11 +42,15 @@ def scaled(array: NDArray[Any], how: Intensity) -> Reals:
 
 
 def _to_zero_mean(values: Reals, nonzero: bool) -> None:
-    """In place; sums are kept in double precision, so that they do not depend on the order of the axes."""
-    counted = values != 0 if nonzero else np.True_
-    if nonzero and not np.any(counted):
+    """In place, plane by plane: sums in double precision, and nothing as large as the scan is made."""
+    chosen = [plane[plane != 0] if nonzero else plane for plane in values]
+    count = sum(plane.size for plane in chosen)
+    if not count:
         return
-    mean = values.mean(dtype=np.float64, where=counted)
-    std = float(values.std(dtype=np.float64, where=counted))
-    np.subtract(values, np.float32(mean), out=values, where=counted)
-    np.divide(values, np.float32(max(std, SMALLEST_STD)), out=values, where=counted)
+    mean = sum(float(plane.sum(dtype=np.float64)) for plane in chosen) / count
+    squares = sum(float(np.square(plane - mean, dtype=np.float64).sum()) for plane in chosen)
+    std = max(float(np.sqrt(squares / count)), SMALLEST_STD)
+    for plane in values:
+        counted = plane != 0 if nonzero else np.True_
+        np.subtract(plane, np.float32(mean), out=plane, where=counted)
+        np.divide(plane, np.float32(std), out=plane, where=counted)
