@@ -111,6 +111,12 @@ def test_points_of_another_size_are_refused() -> None:
     assert levels(register_to_surface(body, points, RegisterParams(), [TARGETS]))["distance"] is Level.REFUSE
 
 
+def test_a_start_that_is_far_off_is_refused_at_once() -> None:
+    points = PointSet.from_array(touched(sphere(60), 200, 0.3, 1) + np.array([200.0, 0, 0]), TRACKER)
+    with pytest.raises(BadInput, match=r"lie 1\d\d mm from the surface, expected at most 45 mm"):
+        register_to_surface(sphere(60), points, RegisterParams())
+
+
 def test_too_few_points_are_refused() -> None:
     points = PointSet.from_array(touched(sphere(60), 11, 0.3, 1), TRACKER)
     with pytest.raises(BadInput, match="11 points, expected at least 12"):

@@ -141,6 +141,7 @@ def lay(points: Array, target: Target, start: Array, overlap: float = 0.9) -> La
     rng = np.random.default_rng(SEED)
     few = points if len(points) <= COARSE_POINTS else points[rng.permutation(len(points))[:COARSE_POINTS]]
     coarse = target.thinned(COARSE_SAMPLES)
+    _refuse_far(_carried(start, few), coarse, overlap)
     ends: list[tuple[Array, float]] = []
     for number, reach in enumerate(ROUNDS):
         found = (_descend(few, coarse, each, overlap, COARSE_STEPS) for each in starts(points, start, number, reach))
@@ -149,7 +150,9 @@ def lay(points: Array, target: Target, start: Array, overlap: float = 0.9) -> La
         if ends and sum(_away(_carried(ends[0][0], few), few, end) < DIFFERENT_MM for end, _ in ends) >= AGREE:
             break
     if not ends:
-        raise BadInput("start", "no end within reach of it was found", f"{MOST_MOVE_MM:g} mm", "Give a better start")
+        raise BadInput(
+            "start", "no end within reach of it was found", f"at most {MOST_MOVE_MM:g} mm", "Give a better start"
+        )
     chosen = [_descend(points, target, end, overlap, FINE_STEPS) for end in _different(ends, few)[:BEST]]
     chosen.sort(key=lambda each: each[1])
     best = _polished(points, target, chosen[0][0])
@@ -160,6 +163,15 @@ def lay(points: Array, target: Target, start: Array, overlap: float = 0.9) -> La
     other = min(((ratio, far) for far, ratio in away if far > DIFFERENT_MM), default=(np.inf, np.inf))
     reach = float(np.sqrt(((carried - middle) ** 2).sum(axis=1).mean()))
     return Laid(best, distances, _biweight(distances), rows, middle, reach, (agree, len(ends)), other)
+
+
+def _refuse_far(carried: Array, target: Target, overlap: float) -> None:
+    """No end within reach can touch the surface when the start lies farther from it than that."""
+    away = np.sort(target.tree.query(carried)[0])[: max(6, int(overlap * len(carried)))]
+    rms = float(np.sqrt((away**2).mean()))
+    if rms > MOST_MOVE_MM:
+        advice = "Give a start (--start), from three paired points for example"
+        raise BadInput("start", f"the points lie {rms:.0f} mm from the surface", f"at most {MOST_MOVE_MM:g} mm", advice)
 
 
 def _different(ends: list[tuple[Array, float]], points: Array) -> list[Array]:
