@@ -23,7 +23,25 @@ ROOT = Path(__file__).parents[2]
 TIMES = 3
 COMPRESSED = 64
 """Slices of the compressed series: encoding them takes longer than all else here."""
-READERS = {"pydicom + numpy, no checks": frombuffer, "surgplan": read}
+YARDSTICK, OWN = "pydicom + numpy, no checks", "surgplan, with the input gate"
+
+
+def gated(series: Path, case: Path, recipe: str) -> Callable[[], Any]:
+    """From the DICOM series to a volume that the input gate has examined, too."""
+    from surgplan.case.sources import load_source
+    from surgplan.ingest.examine import examine
+    from surgplan.ingest.stage import IngestParams
+
+    def work() -> Any:
+        params = IngestParams()
+        made = load_source(series, params)
+        examine(made.volume, params.limits, params.aim, made.contrast)
+        return made
+
+    return work
+
+
+READERS = {YARDSTICK: frombuffer, "surgplan, geometry checked": read, OWN: gated}
 
 
 def measured(name: str, series: Path) -> dict[str, Any]:
@@ -94,10 +112,10 @@ def bench(scan: Scan, times: int, say: Callable[[str], None]) -> dict[str, Any]:
             found[name].append(child(name, scan.series))
             say(f"read, {name}, {turn + 1} of {times}: {found[name][-1]}")
     results = {name: _medians(runs) for name, runs in found.items()}
-    own, other = results["surgplan"], results["pydicom + numpy, no checks"]
+    own, other = results[OWN], results[YARDSTICK]
     packed, cores = compressed(scan.series), os.sched_getaffinity(0)
-    one = _medians([child("surgplan", packed, {min(cores)}) for _ in range(times)])
-    several = _medians([child("surgplan", packed, cores) for _ in range(times)])
+    one = _medians([child("surgplan, geometry checked", packed, {min(cores)}) for _ in range(times)])
+    several = _medians([child("surgplan, geometry checked", packed, cores) for _ in range(times)])
     say(f"{COMPRESSED} compressed slices: {one} on one core, {several} on {len(cores)}")
     return {
         "slices": sum(1 for path in scan.series.iterdir() if path.is_file()),
