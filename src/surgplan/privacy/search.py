@@ -20,9 +20,9 @@ from surgplan.privacy.views import View, views
 SHORT = 6
 """Bytes below which a value counts only inside of text: among voxels it would be found by chance."""
 FEW_DIGITS = 6
-TEXT_ROUND = 8
+TEXT_ROUND = 16
 """So many printable characters, itself included, make a short value one inside of text."""
-SMALL_FILE = 256
+SMALL_FILE = 4096
 """Nothing is found by chance in so few bytes."""
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 KEPT = "FrameOfReferenceUID"
@@ -149,7 +149,9 @@ def _is_whole(low: bytes, at: int, code: bytes) -> bool:
         return False  # part of a fraction or of a UID
     if len(mine) >= SHORT:
         return True
-    if (mine[:1].isalpha() and before[-1:].isalpha()) or (mine[-1:].isalpha() and after[:1].isalpha()):
+    if len(low) > SMALL_FILE and wide:
+        return False  # voxels of 32 to 126 HU look like UTF-16
+    if before[-1:].isalnum() or after[:1].isalnum():
         return False
     round_it = _printable(before[::-1]) + len(mine) + _printable(after)
     return round_it >= TEXT_ROUND or len(low) <= SMALL_FILE
