@@ -155,6 +155,19 @@ def test_vtp_in_every_encoding(tmp_path: Path, mode: str, compressor: str, order
         assert found.corners == pytest.approx(ball().corners, abs=1e-4 if mode == "Ascii" else 0)
 
 
+def test_a_note_that_nobody_knows_is_refused_until_the_user_states_it(tmp_path: Path) -> None:
+    write_mesh(tmp_path / "x.ply", wedge())
+    data = (tmp_path / "x.ply").read_bytes()
+    (tmp_path / "x.ply").write_bytes(data.replace(b"SPACE=LPS UNIT=mm", b"SPACE=MNI UNIT=furlong"))
+    with pytest.raises(BadInput, match="furlong"):
+        read_meshes(tmp_path / "x.ply")
+    with pytest.raises(BadInput, match="MNI"):
+        read_meshes(tmp_path / "x.ply", Told(unit="mm"))
+    found = read_meshes(tmp_path / "x.ply", Told("mm", "LPS"))
+    assert found.surfaces[0].volume_mm3 == pytest.approx(1000)
+    assert {finding.level for finding in found.findings} == {Level.WARN}
+
+
 def test_slicer_s_notes_are_understood(tmp_path: Path) -> None:
     """3D Slicer writes SPACE alone: into the STL's header, a PLY's and an OBJ's comment, a VTP's field data."""
     meant = Surface(Label(1, "x"), wedge().vertices * [-1, -1, 1], wedge().triangles, RAS)

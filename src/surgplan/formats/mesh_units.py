@@ -88,7 +88,7 @@ def _extent(path: Path, parts: list[Part]) -> float:
 def _unit(path: Path, contents: Contents, told: Told, extent: float) -> tuple[str, list[Finding], bool]:
     """The unit to take, what to say about it, and whether it had to be assumed."""
     stated = contents.stated
-    if stated.unit and stated.unit not in UNITS_MM:
+    if stated.unit and stated.unit not in UNITS_MM and not told.unit:
         raise BadInput(path, f"has the unit {stated.unit}", " ".join(UNITS_MM), "State the right one with --unit")
     unit = told.unit or stated.unit or "mm"
     size = extent * UNITS_MM[unit]
