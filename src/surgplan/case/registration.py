@@ -151,6 +151,9 @@ def _registered(request: Request, sides: Sides, params: RegisterParams, surface:
     aims = [stored.points for _, stored in sides.targets]
     start = read_transform(request.start, sides.fixed.frame, sides.moving.frame) if request.start else None
     if isinstance(fixed, Volume) and isinstance(moving, Volume):
+        if sides.fixed.frame != LPS:
+            advice = "Leave --fixed-frame out: the fixed scan's world is LPS"
+            raise WrongUsage("--fixed-frame", f"{sides.fixed.frame} for a scan", "LPS", advice)
         return register_scans(fixed, moving, params, sides.moving.frame, aims, start)
     if isinstance(fixed, Surface) and not isinstance(moving, Volume):
         return register_to_surface(fixed, moving, params, aims, start)

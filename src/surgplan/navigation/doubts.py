@@ -35,7 +35,9 @@ CHECK = "Check the names of the points in both lists"
 def doubts(pairs: Pairs, solved: Solved, tolerance_mm: float) -> tuple[Finding, ...]:
     """What is doubtful about the fit of these pairs."""
     freedom = 3 * len(pairs) - (7 if solved.scaled else 6)
-    square = _sum_of_squares(pairs, solved)
+    # all alternatives are fitted with equal weights, and so is what they are compared with
+    plain = fit(pairs.fixed, pairs.moving, None, solved.scaled)
+    square = float(((pairs.fixed - plain.apply(pairs.moving)) ** 2).sum())
     return (
         *_mirrored(pairs, solved.scaled, square, freedom),
         *_swapped(pairs, solved.scaled, square, freedom),
@@ -45,10 +47,6 @@ def doubts(pairs: Pairs, solved: Solved, tolerance_mm: float) -> tuple[Finding, 
         *_thin(pairs),
         *_stated(solved, pairs, freedom),
     )
-
-
-def _sum_of_squares(pairs: Pairs, solved: Solved) -> float:
-    return float(((pairs.fixed - solved.fit.apply(pairs.moving)) ** 2).sum())
 
 
 def by_chance(better: Array | float, worse: float, freedom: int, tries: int = 1) -> Array:
