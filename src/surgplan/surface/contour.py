@@ -33,7 +33,7 @@ def contour(volume: Volume | None, labels: LabelMap, label: Label) -> Surface:
 
     Source: Schroeder, Maynard and Geveci, "Flying edges", LDAV 2015.
     """
-    start, size = _box(labels, label)
+    start, size = label_box(labels, label)
     mask = _crop(labels.array, start, size, 0) == label.value
     if volume is None or label.level is None:
         field = mask_field(mask, labels.grid.spacing)
@@ -54,7 +54,7 @@ def _cap(field: Field, start: NDArray[np.int64], grid: Grid) -> None:
             along[-1] = -np.abs(along[-2])
 
 
-def _box(labels: LabelMap, label: Label) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def label_box(labels: LabelMap, label: Label) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First voxel and size, both i, j, k, of the label's bounding box with its padding; may reach beyond the grid."""
     there = labels.array == label.value
     planes = there.any(axis=(1, 2))

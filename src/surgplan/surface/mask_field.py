@@ -37,7 +37,7 @@ def mask_field(mask: Bools, spacing: NDArray[np.float64]) -> Field:
     """
     nearest = np.float32(NEAREST * spacing.min())
     edges = [_boundary_edges(mask, axis) for axis in range(3)]
-    field = smoothed(_distance(mask, spacing))
+    field = smoothed(distance(mask, spacing, FAR * float(spacing.max())))
     for _ in range(ROUNDS):
         keep_sign(field, mask, nearest)
         lost = _lost(field, edges, spacing)
@@ -78,11 +78,13 @@ def _pass(rows: Field) -> Field:
     return result
 
 
-def _distance(mask: Bools, spacing: NDArray[np.float64]) -> Field:
-    """How far each voxel inside is from the nearest outside, and each outside (negative) from the nearest inside."""
+def distance(mask: Bools, spacing: NDArray[np.float64], far: float) -> Field:
+    """How far each voxel inside is from the nearest outside, and each outside (negative) from the nearest inside.
+
+    Both in mm, up to `far`.
+    """
     import SimpleITK as sitk
 
-    far = FAR * float(spacing.max())
     away = []
     for there in (mask, ~mask):
         image = sitk.GetImageFromArray(there.view(np.uint8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ from surgplan.surface.topology import Topology
 class SurfaceParams(Params):
     """How a label becomes a printable surface."""
 
+    boundary: Literal["level", "local-half-maximum"] = Field(
+        "level",
+        description="where it lies between voxels: at the structure's one level, or at each place half way between the "
+        "structure and what surrounds it",
+    )
     tolerance_mm: float = Field(
         0.15, gt=0, le=2, description="most that smoothing and simplifying together may move the surface, in mm"
     )
@@ -94,9 +100,14 @@ def _one(
 ) -> tuple[Surface, SurfaceMeasures, tuple[Finding, ...], NDArray[np.float32]]:
     from surgplan.surface.contour import contour
     from surgplan.surface.finish import dropped_specks, finished
+    from surgplan.surface.local_level import at_local_level
 
+    level, findings = label.level, []
+    if params.boundary == "local-half-maximum" and volume is not None and label.level is not None:
+        volume, labels, label, note = at_local_level(volume, labels, label)
+        findings.append(note)
     raw = contour(volume, labels, label)
-    whole, specks, findings = dropped_specks(raw, params.min_body_mm3)
+    whole, specks, dropped = dropped_specks(raw, params.min_body_mm3)
     reference = Contour(whole)
     certifier = Certifier(volume, labels, label)
     certifier.leave_out(specks)
@@ -109,13 +120,13 @@ def _one(
         volume_mm3=surface.volume_mm3,
         area_mm2=surface.area_mm2,
         size_mm=(float(lengths[0]), float(lengths[1]), float(lengths[2])),
-        level=label.level,
+        level=level,
         tolerance_mm=params.tolerance_mm,
         topology=told,
         fidelity=fidelity(surface, reference, volume, labels),
         certificate=certifier.certificate(params.max_p95_mm),
     )
-    found = (*findings, *more, *_verdict(measures, params), *measures.certificate.findings())
+    found = (*findings, *dropped, *more, *_verdict(measures, params), *measures.certificate.findings())
     return surface, measures, found, certifier.distances_of(surface.vertices)
 
 
