@@ -226,7 +226,7 @@ STAGES = (
         wanted=lambda plan: asks_networks(plan.recipe.segment),
     ),
     Stage("segment", 3, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
-    Stage("surface", 3, ("ingest", "segment"), _of("surface"), _surface),
+    Stage("surface", 4, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 2, ("surface",), _print_parameters, _print),
     Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
     Stage(

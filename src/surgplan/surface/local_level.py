@@ -1,8 +1,8 @@
 """The boundary at half height between a structure and what surrounds it, place by place.
 
 A single level is right against one neighbour only: bone cut half way between itself and soft tissue is too small where
-it borders on air. Here the level varies with the place. The scan is handed on as intensity minus local level, and the
-label gains or loses the outermost voxels that the local level decides otherwise.
+it borders on air. Here the level varies with the place. The scan is handed on as intensity minus local level, with all
+steps equally high, and the label gains or loses the outermost voxels that the local level decides otherwise.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEAST_CONTRAST = 100.0
 
 
 def at_local_level(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volume, LabelMap, Label, Finding]:
-    """Intensity minus local level round the label (level 0), the label as that decides, and what was done.
+    """Intensity over the local level round the label (level 0), the label as that decides, and what was done.
 
     Both are cropped to the label's surroundings. The label must have a level and be brighter than it. Voxels that
     contradict the label's level, because they were filled, closed or cut, stay as they are; so do other structures.
@@ -46,9 +46,9 @@ def at_local_level(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volu
     box = _surroundings(labels, label)
     values, intensity = labels.array[box], volume.array[box].astype(np.float32)
     mask = values == label.value
-    level, known = _levels(intensity, mask, volume.grid.spacing, np.float32(label.level))
+    level, step, known = _levels(intensity, mask, volume.grid.spacing, np.float32(label.level))
     above, before = intensity > level, intensity >= label.level
-    rim = _grown(mask) & _grown(~mask)
+    rim = grown(mask) & grown(~mask)
     gained = rim & ~mask & (values == 0) & above & ~before
     lost = rim & mask & before & ~above
     array = np.where(gained, label.value, np.where(lost, 0, values)).astype(labels.array.dtype)
@@ -61,7 +61,8 @@ def at_local_level(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volu
     measured += f"; {int(gained.sum())} voxels gained, {int(lost.sum())} lost"
     limit = f"one level would be {label.level:g}"
     note = Finding("local half maximum", Level.NOTE, measured, limit, source="Spoor et al. 1993", subject=label.name)
-    return Volume(grid, intensity - level, volume.modality), LabelMap(grid, array, others), here, note
+    height = (intensity - level) * step
+    return Volume(grid, height, volume.modality), LabelMap(grid, array, others), here, note
 
 
 def _surroundings(labels: LabelMap, label: Label) -> tuple[slice, ...]:
@@ -76,8 +77,8 @@ def _surroundings(labels: LabelMap, label: Label) -> tuple[slice, ...]:
 
 def _levels(
     intensity: Field, mask: Bools, spacing: NDArray[np.float64], fallback: np.float32
-) -> tuple[Field, NDArray[np.bool_]]:
-    """(k, j, i) the local level, and where the neighbourhood tells one."""
+) -> tuple[Field, Field, NDArray[np.bool_]]:
+    """(k, j, i) the local level, what makes steps there as high as elsewhere, and where they can be told."""
     from surgplan.surface.mask_field import distance
 
     depth = distance(mask, spacing, BLUR_MM + RING_MM)
@@ -85,7 +86,9 @@ def _levels(
     outer, outer_weight = _average(intensity, (depth < -BLUR_MM) & (depth > -BLUR_MM - RING_MM), spacing)
     known = (inner_weight > LEAST_WEIGHT) & (outer_weight > LEAST_WEIGHT) & (inner - outer > LEAST_CONTRAST)
     level = np.where(known, (inner + outer) / 2, fallback)
-    return level.astype(np.float32), known
+    usual = np.median((inner - outer)[known]) if known.any() else np.float32(1)
+    step = np.where(known, usual / np.where(known, inner - outer, 1), 1)
+    return level.astype(np.float32), step.astype(np.float32), known
 
 
 def _average(intensity: Field, chosen: Bools, spacing: NDArray[np.float64]) -> tuple[Field, Field]:
@@ -101,7 +104,7 @@ def _average(intensity: Field, chosen: Bools, spacing: NDArray[np.float64]) -> t
     return total / np.maximum(weight, np.float32(1e-9)), weight
 
 
-def _grown(mask: Bools) -> Bools:
+def grown(mask: Bools) -> Bools:
     """The mask and its six neighbours."""
     grown = mask.copy()
     for axis in range(3):

@@ -18,10 +18,10 @@ class Ruler:
 
         from surgplan.surface.vtk_mesh import in_threads, to_polydata
 
-        in_threads()
         self._locator = vtkStaticCellLocator()  # three times as fast to build as vtkCellLocator
         self._locator.SetDataSet(to_polydata(vertices, triangles, precise=True))
-        self._locator.BuildLocator()
+        with in_threads():
+            self._locator.BuildLocator()
 
     def __call__(self, points: Array) -> Array:
         """(n,) distance, mm, of each of the points, (n, 3), to the nearest point of the mesh."""

@@ -30,7 +30,6 @@ def _windowed_sinc(surface: Surface, iterations: int, pass_band: float) -> Array
 
     from surgplan.surface.vtk_mesh import in_threads, to_polydata
 
-    in_threads()
     # centred: the filter works in float32, which resolves small numbers best
     middle = surface.vertices.mean(axis=0)
     low_pass = vtkWindowedSincPolyDataFilter()
@@ -40,6 +39,7 @@ def _windowed_sinc(surface: Surface, iterations: int, pass_band: float) -> Array
     low_pass.BoundarySmoothingOff()
     low_pass.FeatureEdgeSmoothingOff()
     low_pass.NonManifoldSmoothingOff()
-    low_pass.Update()
+    with in_threads():
+        low_pass.Update()
     moved: Array = vtk_to_numpy(low_pass.GetOutput().GetPoints().GetData()).astype(np.float64) + middle
     return moved

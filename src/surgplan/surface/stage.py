@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -98,14 +98,17 @@ def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams
 def _one(
     volume: Volume | None, labels: LabelMap, label: Label, params: SurfaceParams
 ) -> tuple[Surface, SurfaceMeasures, tuple[Finding, ...], NDArray[np.float32]]:
+    from surgplan.surface.blurred_edge import made_linear
     from surgplan.surface.contour import contour
     from surgplan.surface.finish import dropped_specks, finished
     from surgplan.surface.local_level import at_local_level
 
-    level, findings = label.level, []
+    given, findings = label, []
     if params.boundary == "local-half-maximum" and volume is not None and label.level is not None:
         volume, labels, label, note = at_local_level(volume, labels, label)
         findings.append(note)
+    if volume is not None:
+        volume, labels, label = made_linear(volume, labels, label)
     raw = contour(volume, labels, label)
     whole, specks, dropped = dropped_specks(raw, params.min_body_mm3)
     reference = Contour(whole)
@@ -120,14 +123,14 @@ def _one(
         volume_mm3=surface.volume_mm3,
         area_mm2=surface.area_mm2,
         size_mm=(float(lengths[0]), float(lengths[1]), float(lengths[2])),
-        level=level,
+        level=given.level,
         tolerance_mm=params.tolerance_mm,
         topology=told,
         fidelity=fidelity(surface, reference, volume, labels),
-        certificate=certifier.certificate(params.max_p95_mm),
+        certificate=replace(certifier.certificate(params.max_p95_mm), level=given.level),
     )
     found = (*findings, *dropped, *more, *_verdict(measures, params), *measures.certificate.findings())
-    return surface, measures, found, certifier.distances_of(surface.vertices)
+    return replace(surface, label=given), measures, found, certifier.distances_of(surface.vertices)
 
 
 def _verdict(measures: SurfaceMeasures, params: SurfaceParams) -> tuple[Finding, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,21 @@ from numpy.typing import NDArray
 from surgplan.model.frames import Array
 
 
-@cache
-def in_threads() -> None:
-    """Let VTK's filters use every core that this process may use; their results do not depend on the number."""
+@contextmanager
+def in_threads() -> Iterator[None]:
+    """Let VTK's filters use every core that this process may use; their results do not depend on the number.
+
+    Only for filters that were tried: vtkImplicitPolyDataDistance, for one, is wrong or crashes in several threads.
+    """
     from vtkmodules.vtkCommonCore import vtkSMPTools
 
+    before = vtkSMPTools.GetBackend()
     vtkSMPTools.SetBackend("STDThread")
     vtkSMPTools.Initialize(len(os.sched_getaffinity(0)))
+    try:
+        yield
+    finally:
+        vtkSMPTools.SetBackend(before)
 
 
 def to_polydata(vertices: Array, triangles: NDArray[np.int32], precise: bool = False) -> Any:
