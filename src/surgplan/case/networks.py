@@ -5,7 +5,7 @@ Networks do not give the same bits on every machine; their stored masks are what
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any
 
 from surgplan.case.models import find_model
 from surgplan.case.needs import free_memory
+from surgplan.case.totalsegmentator import program, run_totalsegmentator
 from surgplan.errors import BadInput, OutOfResources, WrongUsage
 from surgplan.findings import Finding, Level
 from surgplan.formats.atomic import Written
 from surgplan.formats.limits import told_bytes
-from surgplan.formats.models import Model, open_model
+from surgplan.formats.models import Model, check_model, open_model
 from surgplan.model.anatomy import anatomy_of
 from surgplan.model.labels import BONE_COLOR, Label, LabelMap, Side, file_stem
 from surgplan.model.masks import NamedMask
@@ -96,9 +97,15 @@ def run_networks(volume: Volume, params: SegmentParams, limits: NetworkLimits, f
         It would take more memory than there is.
     """
     sources = _sources(params)
-    for table, _ in sources.values():
+    for table, keys in sources.values():
         if isinstance(table, NetworkParams):
-            check_fits(volume, find_model(table.model), limits)
+            model = find_model(table.model)
+            check_model(model)
+            check_fits(volume, model, limits)
+        else:
+            _check_classes(keys)
+            program()
+    _refuse_same_files(key for _, wanted in sources.values() for key in wanted)
     masks: dict[MaskKey, NamedMask] = {}
     findings: list[Finding] = []
     results: dict[str, Any] = {}
@@ -111,6 +118,28 @@ def run_networks(volume: Volume, params: SegmentParams, limits: NetworkLimits, f
         findings += told
     written = tuple(_write(folder, source, mask, volume) for (source, _), mask in masks.items())
     return NetworksMade(masks, written, tuple(findings), results)
+
+
+def _check_classes(keys: Iterable[MaskKey]) -> None:
+    for _, name in keys:
+        if not name.replace("_", "").isalnum() or not name.isascii():
+            advice = 'Say what it calls the class: totalsegmentator = { label = "femur_left" }'
+            raise WrongUsage(f"structure `{name}`", "is no class of TotalSegmentator's", advice=advice)
+
+
+def _refuse_same_files(keys: Iterable[MaskKey]) -> None:
+    """Two masks must not be written to one file."""
+    seen: dict[Path, MaskKey] = {}
+    for key in keys:
+        other = seen.setdefault(_place(key), key)
+        if other != key:
+            found = f"`{other[1]}` of {other[0]} and `{key[1]}` of {key[0]} would share a file"
+            raise WrongUsage("networks", found, advice="Rename one of the two in its model.toml")
+
+
+def _place(key: MaskKey) -> Path:
+    """Where the mask lies below the folder of all."""
+    return Path(file_stem(key[0])) / f"{file_stem(key[1])}.seg.nrrd"
 
 
 def check_fits(volume: Volume, model: Model, limits: NetworkLimits) -> int:
@@ -159,13 +188,7 @@ def _network(
 def _totalsegmentator(
     volume: Volume, table: TotalSegmentatorParams, keys: Sequence[MaskKey], limits: NetworkLimits
 ) -> tuple[dict[str, NamedMask], tuple[Finding, ...], dict[str, Any]]:
-    from surgplan.case.totalsegmentator import run_totalsegmentator
-
     classes = sorted({name for _, name in keys})
-    for name in classes:
-        if not name.replace("_", "").isalnum() or not name.isascii():
-            advice = 'Say what it calls the class: totalsegmentator = { label = "femur_left" }'
-            raise WrongUsage(f"structure `{name}`", "is no class of TotalSegmentator's", advice=advice)
     found, version = run_totalsegmentator(volume, table.task, table.fast, classes, limits.hours)
     measured = f"TotalSegmentator {version or 'of unknown version'}, task {table.task}: {len(found)} of its classes"
     ran = Finding("network", Level.NOTE, measured, source="Wasserthal et al. 2023", subject="TotalSegmentator")
@@ -184,8 +207,7 @@ def _write(folder: Path, source: str, mask: NamedMask, volume: Volume) -> Writte
     known = anatomy_of(mask.name)
     color = mask.color or (known[0].color if known else BONE_COLOR)
     label = Label(1, mask.name, color, mask.side or Side.NONE, mask.code or (known[0].code if known else None))
-    path = folder / file_stem(source) / f"{label.file_stem}.seg.nrrd"
-    return write_labels(path, LabelMap(volume.grid, array, (label,)))
+    return write_labels(folder / _place((source, mask.name)), LabelMap(volume.grid, array, (label,)))
 
 
 def read_networks(params: SegmentParams, folder: Path) -> dict[MaskKey, NamedMask]:
@@ -199,8 +221,8 @@ def read_networks(params: SegmentParams, folder: Path) -> dict[MaskKey, NamedMas
     from surgplan.formats.masks import read_masks
 
     masks = {}
-    for source, (_, keys) in _sources(params).items():
+    for _, keys in _sources(params).values():
         for key in keys:
-            (mask,), _ = read_masks(folder / file_stem(source) / f"{file_stem(key[1])}.seg.nrrd")
+            (mask,), _ = read_masks(folder / _place(key))
             masks[key] = replace(mask, name=key[1])
     return masks

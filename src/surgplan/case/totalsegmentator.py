@@ -43,18 +43,24 @@ def run_totalsegmentator(
     OutOfResources
         It took longer than allowed, or was stopped for want of memory.
     """
-    program = shutil.which(PROGRAM)
-    if program is None:
-        raise Missing(PROGRAM, "is not installed, and a structure's method needs it", advice=HOW_TO_INSTALL)
+    executable = program()
     with tempfile.TemporaryDirectory(prefix="surgplan-") as name:
         folder = Path(name)
         _write_scan(folder / "scan.nii.gz", volume)
-        command = [program, "-i", str(folder / "scan.nii.gz"), "-o", str(folder / "out"), "--task", task]
+        command = [executable, "-i", str(folder / "scan.nii.gz"), "-o", str(folder / "out"), "--task", task]
         # a task of its own has all its classes in one network: only the large ones can be told what to leave out
         command += ["--roi_subset", *classes] if task in ("total", "total_mr") else []
         command += ["--fast"] if fast else []
         _run(command, folder, hours * 3600)
-        return _read(folder / "out", classes), _version(program)
+        return _read(folder / "out", classes), _version(executable)
+
+
+def program() -> str:
+    """Where the program is; `Missing` when it is not installed."""
+    found = shutil.which(PROGRAM)
+    if found is None:
+        raise Missing(PROGRAM, "is not installed, and a structure's method needs it", advice=HOW_TO_INSTALL)
+    return found
 
 
 def _write_scan(path: Path, volume: Volume) -> None:
@@ -110,11 +116,11 @@ def _read(folder: Path, classes: Sequence[str]) -> dict[str, NamedMask]:
     return {mask.name: mask for mask in masks}
 
 
-def _version(program: str) -> str:
+def _version(executable: str) -> str:
     """What the program says of itself, or "" when it does not."""
     try:
         done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, timeout=LONGEST_VERSION_S, check=False
+            [executable, "--version"], capture_output=True, text=True, timeout=LONGEST_VERSION_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
