@@ -16,7 +16,6 @@ from surgplan.cli.output import Output, Result, table
 
 OPTIONAL = {
     "onnxruntime": "networks of the lab's own: pip install 'surgplan[networks]'",
-    "open3d": "surface registration: pip install 'surgplan[registration]'",
 }
 
 
