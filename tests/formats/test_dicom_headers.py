@@ -249,6 +249,7 @@ def _agrees(path: Path) -> bool:
         ("RescaleIntercept", b"DS", b"-10O0 "),
         ("NumberOfFrames", b"IS", b"?1"),
         ("Rows", b"FL", b"\x03\0\0\0"),
+        ("PixelRepresentation", b"US", b"\x0f\0"),
     ],
 )
 def test_a_decisive_number_that_cannot_be_read_is_not_taken_for_an_absent_one(

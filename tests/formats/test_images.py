@@ -438,3 +438,12 @@ def test_scaled_values_never_run_over(tmp_path: Path, slope: float, inter: float
     path.write_bytes(data)
     volume, _ = read_image(path)
     np.testing.assert_allclose(volume.array, stored * np.float32(slope) + np.float32(inter), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "odd"), [("ElementSpacing", "9e39"), ("ElementSpacing", "1e8"), ("Offset", "1e8")])
+def test_voxels_of_no_scan_are_refused(tmp_path: Path, name: str, odd: str) -> None:
+    """A check that went through the volume in steps of millimetres would have taken all memory."""
+    path = written(tmp_path / "scan.mha", image_of())
+    path.write_bytes(re.sub(rb"%b = [^\n]*" % name.encode(), f"{name} = 1 1 {odd}".encode(), path.read_bytes()))
+    with pytest.raises(BadInput, match=r"scan\.mha: (its voxels measure|a voxel of it lies)"):
+        read_image(path)

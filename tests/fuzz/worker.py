@@ -141,7 +141,7 @@ def place_of(original: Original) -> oracle.Place | None:
 
 def _names(mutant: Mutant, folder: Path, told: str) -> bool:
     """Whether a message names one of the mutant's files, or the folder that was given."""
-    names = {Path(name).name for name in (*mutant.files, *mutant.special)} | {str(folder)}
+    names = {Path(name).name for name in (*mutant.files, *mutant.special)} | {str(folder), "out/mesh"}
     return any(name in told or ascii(name)[1:-1] in told for name in names)
 
 

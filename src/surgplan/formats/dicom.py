@@ -211,6 +211,14 @@ def _irreversible(path: Path, found: DicomFile) -> bool:
     return place >= 0 and start[place + 13 : place + 14] == b"\0"
 
 
+def _signed(fields: Fields) -> bool:
+    """Whether pixels are two's complement: PixelRepresentation is 1, or 0, and nothing else (PS3.3 C.7.6.3.1)."""
+    told = fields.integer("PixelRepresentation")
+    if told not in (0, 1):
+        raise ValueError(f"its PixelRepresentation is {told}, neither 0 nor 1")
+    return told == 1
+
+
 def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceHeader:
     pixels = found.pixels
     assert pixels is not None
@@ -237,7 +245,7 @@ def _common(path: Path, found: DicomFile, fields: Fields, frames: int) -> SliceH
         bits_allocated=allocated,
         bits_stored=stored,
         high_bit=fields.integer("HighBit", stored - 1),
-        signed=fields.integer("PixelRepresentation") == 1,
+        signed=_signed(fields),
         real=found.real,
         table="ModalityLUTSequence" in fields,
         frame_of_reference=fields.text("FrameOfReferenceUID"),

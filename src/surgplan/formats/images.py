@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from surgplan.errors import BadInput, blaming
 from surgplan.findings import Finding
 from surgplan.formats.atomic import Written, write_file
-from surgplan.formats.limits import check_regular
+from surgplan.formats.limits import check_place, check_regular
 from surgplan.formats.metaimage import read_metaimage
 from surgplan.formats.nifti import read_nifti
 from surgplan.formats.nrrd import read_nrrd, write_nrrd
@@ -69,13 +69,15 @@ def placed(path: Path, stored: StoredImage) -> tuple[Grid, NDArray[Any]]:
     Raises
     ------
     BadInput
-        The axes are not at right angles, flat, or not finite.
+        The axes are not at right angles, flat, not finite, or of sizes that no scan has.
     """
     affine = stored.lps_from_ijk
     steps = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.isfinite(affine).all() or steps.min() <= 0:
         found = f"its voxels measure {' × '.join(f'{step:g}' for step in steps)} mm"
         raise BadInput(path, found, "finite, positive sizes", "Export it again")
+    reach = np.abs(affine[:3, 3]).max() + float(steps @ stored.array.shape[2::-1])
+    check_place(path, steps, float(reach))
     axes = affine[:3, :3] / steps
     skew = float(np.abs(axes.T @ axes - np.eye(3)).max())
     if skew > RIGID_TOLERANCE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from surgplan.errors import BadInput, OutOfResources
@@ -12,6 +13,10 @@ MOST_VOXELS = 4096 * 4096 * 1024
 """More voxels than any clinical scanner makes in one volume."""
 LONGEST_SIDE = 16_384
 """More voxels along one axis than any clinical scanner makes."""
+SMALLEST_STEP_MM, LARGEST_STEP_MM = 1e-6, 1e4
+"""Voxels of microscopes, and of anything that fits into a scanner, lie between."""
+FARTHEST_MM = 1e6
+"""No table moves further from its scanner's origin."""
 MOST_TRIANGLES = 100_000_000
 """More triangles than any slicer program opens."""
 DEFLATE_RATIO = 1032
@@ -34,6 +39,32 @@ def check_image_size(subject: object, sizes: tuple[int, ...]) -> None:
         total *= size
     if total > MOST_VOXELS:
         raise BadInput(subject, f"declares {total} voxels", f"at most {MOST_VOXELS}", AGAIN)
+
+
+def check_place(subject: object, steps: Sequence[float], farthest: float) -> None:
+    """Refuse voxels of sizes, and places, that no scan has: whoever goes through space in steps would never end.
+
+    Parameters
+    ----------
+    subject:
+        The file, for the message.
+    steps:
+        Distances of voxel centres, mm.
+    farthest:
+        The largest coordinate of a voxel, without its sign, mm.
+
+    Raises
+    ------
+    BadInput
+        They are nothing that a scanner measures.
+    """
+    if not all(SMALLEST_STEP_MM <= step <= LARGEST_STEP_MM for step in steps):
+        told = " × ".join(f"{step:.4g}" for step in steps)
+        limits = f"{SMALLEST_STEP_MM:g} to {LARGEST_STEP_MM:g} mm"
+        raise BadInput(subject, f"its voxels measure {told} mm", limits, "Export it again, with sizes in millimetres")
+    if not farthest <= FARTHEST_MM:
+        found = f"a voxel of it lies at {farthest:.4g} mm"
+        raise BadInput(subject, found, f"at most {FARTHEST_MM:g} mm", "Export it again, with places in millimetres")
 
 
 def check_declared(subject: Path, declared: int, stored: int, ratio: int) -> None:

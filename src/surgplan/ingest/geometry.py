@@ -11,6 +11,7 @@ import numpy as np
 
 from surgplan.errors import BadInput, blaming
 from surgplan.formats.dicom import SliceHeader
+from surgplan.formats.limits import check_place
 from surgplan.model.frames import Array
 from surgplan.model.volume import Grid
 
@@ -130,6 +131,7 @@ def lay_out(slices: Sequence[SliceHeader], fill_gaps: bool = False) -> Layout:
     row, column = directions(first)
     axes = np.column_stack([row, column, np.cross(row, column)])
     positions = np.array([each.position for each in slices], dtype=np.float64)
+    check_place(first.path, first.pixel_spacing or (0.0, 0.0), float(np.abs(positions).max()))
     order = np.argsort(positions @ axes[:, 2], kind="stable")
     ordered = tuple(slices[number] for number in order)
     # PixelSpacing tells the distance of rows first: that is the step along j
