@@ -9,7 +9,7 @@ COUNT ?= 2000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo check format test test-all faults cluster fuzz bench docs clean
+.PHONY: help setup setup-test demo check format test test-all faults cluster fuzz bench bench-segmentation docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ cluster: setup-test ## the workflow for Snakemake on a real Slurm of this machin
 
 bench: setup-test ## measure against other tools; writes docs/benchmarks.md
 	@$(PY) -m tests.benchmarks
+
+bench-segmentation: setup-test ## Dice and speed of the recipes on real scans; writes docs/benchmarks-segmentation.md
+	@$(PY) -m tests.benchmarks.segmentation
 
 docs: setup-test ## make the generated pages of docs from the code
 	@$(PY) -m surgplan.cli.docs docs

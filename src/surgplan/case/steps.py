@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -95,7 +95,8 @@ def segment_step(
 
     given, told = with_masks_of(volume, given, masks, params)
     result = segment(volume, params, given)
-    return StepOutput(result.labels, (write_labels(target, result.labels),), (*told, *result.findings))
+    results = {"certainty": [asdict(each) for each in result.certainty]}
+    return StepOutput(result.labels, (write_labels(target, result.labels),), (*told, *result.findings), results)
 
 
 def surface_step(

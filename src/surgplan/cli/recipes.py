@@ -8,17 +8,27 @@ import click
 
 from surgplan.cli.options import speaking
 from surgplan.cli.output import Output, Result, table
+from surgplan.errors import WrongUsage
 
 
 @click.command("recipes")
-@click.argument("name", required=False)
+@click.argument("words", nargs=-1, metavar="[show] [NAME]")
 @click.option("--schema", is_flag=True, help="The JSON Schema of recipes, for editors that complete TOML.")
 @speaking
-def command(name: str | None, schema: bool, output: Output) -> None:
-    """List the recipes, or show the text of the recipe NAME with its comments."""
+def command(words: tuple[str, ...], schema: bool, output: Output) -> None:
+    """List the recipes, or show the text of the recipe NAME with its comments.
+
+    \b
+    surgplan recipes
+    surgplan recipes show ct-pelvis
+    """
     from surgplan.case.recipe import Recipe, find_recipe, recipe_paths
     from surgplan.case.toml_files import read_toml
 
+    names = words[1:] if words[:1] == ("show",) else words
+    if len(names) > 1 or (words and not names):
+        raise WrongUsage("recipes", f"{len(names)} names are given", "one", "Say `surgplan recipes show NAME`")
+    name = names[0] if names else None
     if schema:
         text = json.dumps(Recipe.model_json_schema(), indent=1, sort_keys=True)
         output.result(Result(values={"schema": Recipe.model_json_schema()}, lines=(text,)))

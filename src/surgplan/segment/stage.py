@@ -14,6 +14,7 @@ from surgplan.findings import Finding, Level
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.volume import Modality, Volume
 from surgplan.params import Params
+from surgplan.segment.certainty import Certainty, certainty, told_certainty
 from surgplan.segment.checks import check_ends, check_metal, check_scale, told_overlap
 from surgplan.segment.given import Given, Scene
 from surgplan.segment.masks import with_masks
@@ -54,6 +55,7 @@ class SegmentResult:
 
     labels: LabelMap
     findings: tuple[Finding, ...]
+    certainty: tuple[Certainty, ...] = ()
 
 
 def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -> SegmentResult:
@@ -82,6 +84,7 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
     labels: list[Label] = []
     regions: dict[str, Region] = {}
     memory: dict[Any, Any] = {}
+    measured: list[Certainty] = []
     for structure in structures:
         try:
             found = find_structure(Scene(volume, given, regions, memory), structure)
@@ -99,10 +102,14 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
             continue
         labels.append(structure.label(len(labels) + 1, found.level))
         findings += [*told, *_checked(volume, labels[-1], region)]
+        if found.level is not None:
+            sure = certainty(volume, structure.name, region, found.level, structure.sure_hu)
+            measured += [sure] if sure else []
+            findings += [told_certainty(sure)] if sure else []
     if not labels:
         raise EmptyLabel("scan", "none of the structures is in it", advice="Take another recipe")
     found_labels = LabelMap(volume.grid, array, tuple(labels))
-    return SegmentResult(found_labels, (*findings, *check_sides(found_labels, volume)))
+    return SegmentResult(found_labels, (*findings, *check_sides(found_labels, volume)), tuple(measured))
 
 
 def _claimed(

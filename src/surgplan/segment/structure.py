@@ -86,6 +86,12 @@ class StructureParams(Params):
     mask: MaskParams | None = Field(None, description="parameters of method `mask`")
     network: NetworkParams | None = Field(None, description="parameters of method `network`")
     totalsegmentator: TotalSegmentatorParams | None = Field(None, description="parameters of method `totalsegmentator`")
+    sure_hu: float = Field(
+        50.0,
+        gt=0,
+        le=1000,
+        description="how sure its surface is, is told for thresholds so much higher and lower, in HU",
+    )
     refine: tuple[Operation, ...] = Field((), max_length=50, description="more operations, in the order of the list")
     helper: bool = Field(False, description="only for structures after it to refer to: not in the label map")
     color: str | None = Field(
@@ -153,7 +159,8 @@ class StructureParams(Params):
     def landmarks(self) -> tuple[str, ...]:
         """The landmarks of the case file that it refers to."""
         named = [getattr(operation, "landmark", None) for operation in self.refine]
-        return tuple(name for name in (*getattr(self.table, "landmarks", ()), *named) if name)
+        seeds = (*getattr(self.table, "landmarks", ()), *getattr(self.table, "against", ()))
+        return tuple(name for name in (*seeds, *named) if name)
 
     @property
     def table(self) -> Any:
