@@ -13,7 +13,8 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surgplan.case.steps import ingest_step
+from surgplan.case.sources import load_source
+from surgplan.formats.images import write_volume
 from surgplan.ingest.stage import IngestParams
 from tests.formats.slices import slice_of, write
 from tests.property import slicer_nrrd
@@ -72,7 +73,7 @@ def test_each_voxel_lies_where_its_header_says(given: dict[str, np.ndarray]) -> 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         truth = written(folder, given)
-        ingest_step(folder / "dicom", IngestParams(), folder / "volume.nrrd")
+        write_volume(folder / "volume.nrrd", load_source(folder / "dicom", IngestParams()).volume)
         image = sitk.ReadImage(str(folder / "volume.nrrd"))
         voxels, ras = slicer_nrrd.read(folder / "volume.nrrd")
     assert np.abs(ras * [-1, -1, 1] - truth[voxels]).max() < WITHIN_MM
@@ -111,7 +112,7 @@ def test_a_straightened_voxel_lies_where_the_headers_say_that_intensity_lies(
                 Modality="MR",
             )
             write(folder / "dicom" / f"IM{k:03d}", data)
-        ingest_step(folder / "dicom", IngestParams(), folder / "volume.nrrd")
+        write_volume(folder / "volume.nrrd", load_source(folder / "dicom", IngestParams()).volume)
         voxels, ras = slicer_nrrd.read(folder / "volume.nrrd")
     lps = ras * [-1, -1, 1]
     step = given["spacing"][2] * given["axes"][:, 2]
