@@ -207,6 +207,15 @@ def test_a_dicomdir_that_leads_out_of_its_folder_is_refused(tmp_path: Path) -> N
         load(directory)
 
 
+def test_an_image_of_a_dicomdir_that_names_no_file_may_be_an_end_slice(tmp_path: Path) -> None:
+    directory = disc(tmp_path / "disc", series(tmp_path / "scan"))
+    data = directory.read_bytes()
+    at = data.index(b"\x04\x00\x00\x15CS")
+    directory.write_bytes(data[: at + 3] + b"\x05" + data[at + 4 :])
+    with pytest.raises(BadInput, match=r"DICOMDIR: has a record of an image that names no file"):
+        load(directory)
+
+
 def test_a_damaged_dicomdir_beside_a_whole_series_is_told(tmp_path: Path) -> None:
     directory = disc(tmp_path / "disc", series(tmp_path / "scan"))
     directory.write_bytes(directory.read_bytes()[:-300])

@@ -45,7 +45,7 @@ def read_directory(path: Path) -> tuple[Listed, ...]:
     Raises
     ------
     BadInput
-        It is damaged, or names a file outside of its own folder.
+        It is damaged, has an image that names no file, or names a file outside of its own folder.
     """
     with header_of(path):
         found = read_elements(path, WANTED)
@@ -56,7 +56,11 @@ def read_directory(path: Path) -> tuple[Listed, ...]:
     listed = []
     for record, series in records:
         parts = record.texts("ReferencedFileID")
-        if any(parts) and record.integer("RecordInUseFlag", 0xFFFF) != 0:
+        in_use = record.integer("RecordInUseFlag", 0xFFFF) != 0
+        if in_use and not any(parts) and record.text("DirectoryRecordType") == "IMAGE":
+            found = "has a record of an image that names no file"
+            raise BadInput(path, found, "one (DICOM PS3.3 F.3.2.2)", "Name the folder of the scan itself")
+        if in_use and any(parts):
             place, present = folder.resolved(path, parts)
             listed.append(Listed(place, series, record.text("DirectoryRecordType"), present))
     return tuple(listed)
