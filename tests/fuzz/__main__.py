@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.fuzz.catalogue import MAKERS, MESHES, ROOT, data_folder, plan
 from tests.fuzz.hunt import Tally, hunt, name_of, replayed, save
+from tests.fuzz.target import words
 
 SAVED = ROOT / "build" / "fuzz"
 
@@ -39,7 +40,8 @@ def main() -> int:
     requests: list[dict[str, Any]] = [
         {"kind": kind, "seed": given.seed, "number": number} for kind, number in plan(given.count, wanted)
     ]
-    requests += [{**each, "outside": True} for each in requests[:: max(given.outside, 1)]]
+    again = [each for each in requests if words(each["kind"], ROOT, ROOT, 0)]  # what some command takes alone
+    requests += [{**each, "outside": True} for each in again[:: max(given.outside, 1)]]
     began = time.monotonic()
 
     def found(request: dict[str, Any], answer: dict[str, Any]) -> None:

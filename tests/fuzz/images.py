@@ -8,7 +8,6 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -253,10 +252,3 @@ def _zeros(size: int) -> bytes:
     stream = zlib.compressobj(9, zlib.DEFLATED, 31)
     block = bytes(1 << 20)
     return b"".join(stream.compress(block) for _ in range(size >> 20)) + stream.flush()
-
-
-def renamed(mutant: Mutant, name: str) -> Mutant:
-    """The same mutant under another name, for files whose ending lies."""
-    old = mutant.target
-    files = {name if path == old else path: content for path, content in mutant.files.items()}
-    return replace(mutant, files=files, entry=name, story=f"{mutant.story}; called {name}")

@@ -204,7 +204,7 @@ def _dicom(mutant: Mutant, accepted: Place, warned: set[str], original: Place | 
     if mutant.original.kind == "zip":
         return ""
     known = [facts for content in mutant.files.values() if any(facts := _facts(content))]
-    usual = max(known, key=known.count)
+    usual = max(known, key=known.count, default=())
     # a file that differs in two of series, kind and size says to be another image
     said = any(sum(one != other for one, other in zip(each, usual, strict=True)) > 1 for each in known)
     told = warned & {"strays", "series-passed-over"}

@@ -58,8 +58,8 @@ def read_directory(path: Path) -> tuple[Listed, ...]:
         parts = record.texts("ReferencedFileID")
         in_use = record.integer("RecordInUseFlag", 0xFFFF) != 0
         if in_use and not any(parts) and record.text("DirectoryRecordType") == "IMAGE":
-            found = "has a record of an image that names no file"
-            raise BadInput(path, found, "one (DICOM PS3.3 F.3.2.2)", "Name the folder of the scan itself")
+            told = "has a record of an image that names no file"
+            raise BadInput(path, told, "one (DICOM PS3.3 F.3.2.2)", "Name the folder of the scan itself")
         if in_use and any(parts):
             place, present = folder.resolved(path, parts)
             listed.append(Listed(place, series, record.text("DirectoryRecordType"), present))
