@@ -54,7 +54,7 @@ $(CASES)/%/.make/surfaces: $(CASES)/%/labels.seg.nrrd $(CASES)/%/volume.nrrd
 	$(SURGPLAN) surface $< --volume $(CASES)/$*/volume.nrrd -o $(CASES)/$*/surfaces $(SURFACE) $(surgplan_depfile) > $@
 
 $(CASES)/%/.make/print: $(CASES)/%/.make/surfaces
-	$(SURGPLAN) print $$(cat $<) --case $(*F) -o $(CASES)/$*/$(*F).3mf --stl $(CASES)/$*/print $(PRINT) $(surgplan_depfile) > $@
+	$(SURGPLAN) print $$(grep "\.ply$$" $<) --case $(*F) -o $(CASES)/$*/$(*F).3mf --stl $(CASES)/$*/print $(PRINT) $(surgplan_depfile) > $@
 
 $(foreach name,$(surgplan_names),$(eval $(CASES)/$(name)/$(name).3mf: $(CASES)/$(name)/.make/print ; @:))
 
