@@ -154,7 +154,7 @@ def broken(key: str, value: Any) -> Any:
     [
         (lambda _: [], "AttributeError"),
         (broken("format", "other"), "format 'other'"),
-        (broken("format_version", 99), "format_version '99', expected 1"),
+        (broken("format_version", 99), "format_version '99', expected 2"),
         (broken("frame", "RAS"), "frame 'RAS', expected 'LPS'"),
         (broken("unit", "inch"), "unit 'inch'"),
         (broken("frame_of_reference_uid", None), "None where text belongs"),

@@ -32,7 +32,7 @@ def test_what_lies_in_the_scan_is_in_the_plan() -> None:
     assert plan.frame_of_reference == "1.2.3"
     assert [(each.fixed, each.moving) for each in plan.transforms] == [(LPS, RAS), (LPS, IJK), (PRINT, LPS)]
     assert plan.transforms == (LPS_FROM_RAS, GRID.lps_from_ijk, PRINT_FROM_LPS)
-    assert plan.findings == ()
+    assert [each.check for each in plan.findings] == ["trajectory-unmeasured"]  # no surfaces were given
 
 
 def test_without_a_print_there_is_no_print_frame() -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from surgplan.errors import BadInput, SurgplanError, blaming
 from surgplan.formats.atomic import Written, write_text
@@ -21,8 +23,9 @@ from surgplan.formats.transforms import read_tfm, transform_file, transform_name
 from surgplan.model.frames import LPS, Frame, Transform
 from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.navigation.stage import NavigationPlan
+from surgplan.navigation.trajectories import TrajectoryMeasures
 
-FORMAT, VERSION = "surgplan-navigation", 1
+FORMAT, VERSION = "surgplan-navigation", 2
 LARGEST_FILE = 64 << 20
 SAME_MM = 0.01
 """No point of the bundle differs more than this between its files (they agree far better)."""
@@ -100,6 +103,7 @@ def plan_as_dict(plan: NavigationPlan) -> dict[str, Any]:
         "landmarks": [_point(each) for each in plan.landmarks],
         "fiducials": [_point(each) for each in plan.fiducials],
         "trajectories": [_trajectory(each) for each in plan.trajectories],
+        "trajectory_measures": trajectories_adapter().dump_python(plan.measures, mode="json"),
         "transforms": [_transform(each) for each in plan.transforms],
         "transforms_convention": CONVENTION,
     }
@@ -122,7 +126,16 @@ def _trajectory(path: Trajectory) -> dict[str, Any]:
         "length_mm": path.length_mm,
         "avoid": list(path.avoid),
         "margin_mm": path.margin_mm,
+        "diameter_mm": path.diameter_mm,
+        "depth_mm": path.depth_mm,
+        "axis": list(path.axis),
     }
+
+
+@cache
+def trajectories_adapter() -> TypeAdapter[tuple[TrajectoryMeasures, ...]]:
+    """Measures of trajectories to plain JSON values and back."""
+    return TypeAdapter(tuple[TrajectoryMeasures, ...])
 
 
 def _transform(transform: Transform) -> dict[str, Any]:
@@ -189,6 +202,9 @@ def _plan(stored: dict[str, Any]) -> NavigationPlan:
                 LPS,
                 tuple(each["avoid"]),
                 float(each["margin_mm"]),
+                float(each["diameter_mm"]),
+                each["depth_mm"],
+                tuple(map(_text, each["axis"])),
             )
             for each in stored["trajectories"]
         ),
@@ -197,6 +213,7 @@ def _plan(stored: dict[str, Any]) -> NavigationPlan:
         ),
         _text(stored["frame_of_reference_uid"]),
         (),
+        trajectories_adapter().validate_python(stored["trajectory_measures"]),
     )
 
 

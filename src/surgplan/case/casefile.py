@@ -54,6 +54,11 @@ class TrajectoryEntry(Params):
     target: str | Vector = Field(description="a landmark's name, or a position in LPS mm")
     avoid: tuple[str, ...] = Field((), description="structures to keep away from")
     margin_mm: float = Field(0.0, ge=0, le=100, description="distance to keep from them, in mm")
+    diameter_mm: float = Field(0.0, ge=0, le=50, description="diameter of the instrument or screw, in mm")
+    depth_mm: float | None = Field(
+        None, gt=0, le=1000, description="how far it goes from the entry, in mm; to the target when left out"
+    )
+    axis: tuple[str, ...] = Field((), description="two landmarks: the angle to the line from one to the other is told")
 
     def trajectory(self, landmarks: PointSet, structures: Sequence[str], where: str) -> Trajectory:
         """The trajectory in LPS; unknown names are `WrongUsage`."""
@@ -66,7 +71,9 @@ class TrajectoryEntry(Params):
                 )
         ends = [self._end(which, landmarks, where) for which in ("entry", "target")]
         try:
-            return Trajectory(self.name, ends[0], ends[1], LPS, self.avoid, self.margin_mm)
+            return Trajectory(
+                self.name, ends[0], ends[1], LPS, self.avoid, self.margin_mm, self.diameter_mm, self.depth_mm, self.axis
+            )
         except ValueError as error:
             raise WrongUsage(where, str(error), advice="Move the entry or the target") from None
 

@@ -162,11 +162,12 @@ def navigation_step(
     params: NavigationParams,
     print_from_lps: Transform | None,
     folder: Path,
+    surfaces: Sequence[Surface] | None = None,
 ) -> StepOutput[NavigationPlan]:
-    """Find fiducials, check landmarks, gather the transforms; write the navigation bundle."""
+    """Find fiducials, check landmarks, measure trajectories, gather the transforms; write the navigation bundle."""
     from surgplan.case.bundle import write_navigation
 
-    plan = plan_navigation(volume, landmarks, trajectories, params, print_from_lps)
+    plan = plan_navigation(volume, landmarks, trajectories, params, print_from_lps, surfaces)
     return StepOutput(plan, write_navigation(folder, plan), plan.findings)
 
 

@@ -167,7 +167,10 @@ def _print(shop: Workshop) -> StepOutput[Any]:
 def _navigate(shop: Workshop) -> StepOutput[Any]:
     plan, folder = shop.plan, shop.folder / "navigation"
     params = plan.recipe.navigation
-    output = navigation_step(shop.volume, plan.landmarks, plan.trajectories, params, shop.print_from_lps, folder)
+    # surfaces are read again only where a path has something to avoid
+    surfaces = shop.surfaces if any(path.avoid for path in plan.trajectories) else None
+    placed = shop.print_from_lps
+    output = navigation_step(shop.volume, plan.landmarks, plan.trajectories, params, placed, folder, surfaces)
     shop.navigation = output.noun
     return output
 
@@ -228,7 +231,7 @@ STAGES = (
     Stage("segment", 3, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 4, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 2, ("surface",), _print_parameters, _print),
-    Stage("navigation", 2, ("ingest", "print"), _navigation_parameters, _navigate),
+    Stage("navigation", 3, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report, tells=True
     ),

@@ -114,7 +114,8 @@ class PointSet:
 class Trajectory:
     """A straight path from an entry to a target, both in `frame`, mm.
 
-    `avoid` names structures, and `margin_mm` the distance to keep from them.
+    `avoid` names structures, and `margin_mm` the distance to keep from them. `diameter_mm` is the instrument's, and
+    `depth_mm` how far it goes from the entry: to the target when None. `axis` names two landmarks, or nothing.
     """
 
     name: str
@@ -123,6 +124,9 @@ class Trajectory:
     frame: Frame = LPS
     avoid: tuple[str, ...] = ()
     margin_mm: float = 0.0
+    diameter_mm: float = 0.0
+    depth_mm: float | None = None
+    axis: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name.strip() or not self.name.isprintable():
@@ -134,11 +138,33 @@ class Trajectory:
             raise ValueError(f"trajectory {self.name!r}: entry and target are the same point")
         if not (np.isfinite(self.margin_mm) and self.margin_mm >= 0):
             raise ValueError(f"trajectory {self.name!r}: margin {self.margin_mm} mm is negative")
+        if not (np.isfinite(self.diameter_mm) and self.diameter_mm >= 0):
+            raise ValueError(f"trajectory {self.name!r}: diameter {self.diameter_mm} mm is negative")
+        if self.depth_mm is not None and not 0 < self.depth_mm < np.inf:
+            raise ValueError(f"trajectory {self.name!r}: depth {self.depth_mm} mm is not positive")
+        object.__setattr__(self, "axis", tuple(self.axis))
+        if len(self.axis) not in (0, 2):
+            raise ValueError(f"trajectory {self.name!r}: an axis leads from one landmark to another")
 
     @property
     def length_mm(self) -> float:
         """Distance from entry to target, mm."""
         return float(np.linalg.norm(self.target - self.entry))
+
+    @property
+    def direction(self) -> Array:
+        """(3,) unit vector from entry to target."""
+        return np.asarray((self.target - self.entry) / self.length_mm)
+
+    @property
+    def reach_mm(self) -> float:
+        """How far the instrument goes from the entry, mm."""
+        return self.length_mm if self.depth_mm is None else self.depth_mm
+
+    @property
+    def end(self) -> Array:
+        """(3,) where the instrument's tip comes to lie, mm."""
+        return np.asarray(self.entry + self.reach_mm * self.direction)
 
     def moved(self, transform: Transform) -> Trajectory:
         """The trajectory in `transform.fixed`; call it as `transform @ trajectory`."""

@@ -13,7 +13,9 @@ from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.model.frames import LPS, LPS_FROM_RAS, PRINT, Array, Transform, same_frame
 from surgplan.model.points import PointSet, Trajectory
-from surgplan.model.volume import Volume
+from surgplan.model.surface import Surface
+from surgplan.model.volume import Modality, Volume
+from surgplan.navigation.trajectories import BoneLevels, TrajectoryMeasures, judge, measure_trajectory
 from surgplan.params import Params
 
 INSIDE_MM = 1e-6
@@ -28,6 +30,14 @@ class NavigationParams(Params):
     marker_hu: float = Field(600.0, ge=-500, le=3000, description="a marker is brighter than this, in HU")
     skin_mm: float = Field(5.0, ge=0, le=500, description="how deep below the skin a marker may lie, in mm")
     min_markers: int = Field(3, ge=1, le=100, description="fewer markers than this are left out: likely false")
+    broken_margin: Literal["refuse", "warn"] = Field(
+        "refuse", description="what a trajectory is that comes nearer to a structure than its margin"
+    )
+    tre_mm: float = Field(
+        0.0, ge=0, le=50, description="registration error to expect on trajectories (root mean square), in mm; 0: none"
+    )
+    bone_hu: float = Field(300.0, ge=-500, le=3000, description="bone on a trajectory is brighter than this, in HU")
+    cortex_hu: float = Field(700.0, ge=-500, le=3000, description="cortex on a trajectory is brighter, in HU")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -36,6 +46,8 @@ class NavigationParams(Params):
             raise ValueError(
                 f"marker_diameter_mm [{smallest:g}, {largest:g}] is not two lengths in order, 0.5 to 50 mm"
             )
+        if self.cortex_hu < self.bone_hu:
+            raise ValueError(f"cortex_hu {self.cortex_hu:g} lies below bone_hu {self.bone_hu:g}")
         return self
 
 
@@ -59,6 +71,7 @@ class NavigationPlan:
     transforms: tuple[Transform, ...]
     frame_of_reference: str
     findings: tuple[Finding, ...]
+    measures: tuple[TrajectoryMeasures, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trajectories", tuple(self.trajectories))
@@ -80,8 +93,9 @@ def plan_navigation(
     trajectories: Sequence[Trajectory],
     params: NavigationParams,
     print_from_lps: Transform | None,
+    surfaces: Sequence[Surface] | None = None,
 ) -> NavigationPlan:
-    """Check that landmarks and trajectories lie in the scan, find its fiducial markers, gather the transforms.
+    """Check that points lie in the scan, find its fiducial markers, measure trajectories, gather the transforms.
 
     Parameters
     ----------
@@ -93,11 +107,14 @@ def plan_navigation(
         How to look for markers.
     print_from_lps:
         From LPS to the build plate, or None when nothing was prepared for printing.
+    surfaces:
+        The structures that trajectories may have to avoid; None when there are none to measure.
 
     Raises
     ------
     BadInput
-        A landmark, entry or target lies outside of the scan; the message tells how far.
+        A landmark, entry or target lies outside of the scan; the message tells how far. A structure to avoid
+        has no surface.
     FrameMismatch
         Something does not lie in LPS, or the print's transform does not lead from there to the build plate.
     """
@@ -113,10 +130,29 @@ def plan_navigation(
     if print_from_lps is not None:
         # composing with the identities of both frames is what checks them
         transforms.append(Transform.identity(PRINT, PRINT) @ print_from_lps @ Transform.identity(LPS, LPS))
-    findings += tuple(_told_reference(volume))
-    return NavigationPlan(
-        landmarks, fiducials, tuple(trajectories), tuple(transforms), volume.frame_of_reference, findings
-    )
+    measures, told = _measured(volume, landmarks, trajectories, params, surfaces)
+    findings += (*told, *_told_reference(volume))
+    uid = volume.frame_of_reference
+    return NavigationPlan(landmarks, fiducials, tuple(trajectories), tuple(transforms), uid, findings, measures)
+
+
+def _measured(
+    volume: Volume,
+    landmarks: PointSet,
+    trajectories: Sequence[Trajectory],
+    params: NavigationParams,
+    surfaces: Sequence[Surface] | None,
+) -> tuple[tuple[TrajectoryMeasures, ...], list[Finding]]:
+    levels, broken = BoneLevels(params.bone_hu, params.cortex_hu), Level(params.broken_margin)
+    scan = volume if volume.modality is Modality.CT else None
+    measures, findings = [], []
+    for path in trajectories:
+        measures.append(measure_trajectory(path, scan, surfaces, landmarks, levels, params.tre_mm))
+        findings += judge(measures[-1], path, broken)
+        if path.avoid and surfaces is None:
+            measured = f"distances to {', '.join(path.avoid)} were not measured: no surfaces are at hand"
+            findings.append(Finding("trajectory-unmeasured", Level.WARN, measured, subject=path.name))
+    return tuple(measures), findings
 
 
 def _named_places(landmarks: PointSet, trajectories: Sequence[Trajectory]) -> Iterator[tuple[str, Array]]:
@@ -125,6 +161,7 @@ def _named_places(landmarks: PointSet, trajectories: Sequence[Trajectory]) -> It
     for path in trajectories:
         yield f"entry of {path.name}", path.entry
         yield f"target of {path.name}", path.target
+        yield f"end of {path.name}", path.end
 
 
 def refuse_outside(volume: Volume, points: PointSet) -> None:

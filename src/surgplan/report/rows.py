@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from surgplan.model.frames import Transform
 from surgplan.model.plate import Plate
 from surgplan.navigation.stage import NavigationPlan
+from surgplan.navigation.trajectories import TrajectoryMeasures
 from surgplan.report.stage import ReportInput
 from surgplan.surface.stage import SurfaceMeasures
 
@@ -131,6 +132,7 @@ def plan_rows(plan: NavigationPlan | None) -> dict[str, Any] | None:
         }
         for point, kind in zip(plan.points, kinds, strict=True)
     ]
+    measured = {each.name: each for each in plan.measures}
     trajectories = [
         {
             "name": path.name,
@@ -139,6 +141,7 @@ def plan_rows(plan: NavigationPlan | None) -> dict[str, Any] | None:
             "length": number(path.length_mm, 1),
             "avoid": ", ".join(path.avoid) or NOTHING,
             "margin": number(path.margin_mm, 1) if path.avoid else NOTHING,
+            **(_path_rows(measured[path.name]) if path.name in measured else _NOT_MEASURED),
         }
         for path in plan.trajectories
     ]
@@ -147,6 +150,22 @@ def plan_rows(plan: NavigationPlan | None) -> dict[str, Any] | None:
         "trajectories": trajectories,
         "transforms": [transform_rows(transform) for transform in plan.transforms],
         "reference": plan.frame_of_reference,
+    }
+
+
+_NOT_MEASURED = {"angles": NOTHING, "clearances": NOTHING, "corridor": NOTHING, "bone": NOTHING}
+
+
+def _path_rows(measures: TrajectoryMeasures) -> dict[str, str]:
+    """Angles to the sagittal, coronal and axial plane, clearances, corridor and bone of a path."""
+    planes = (measures.sagittal_deg, measures.coronal_deg, measures.axial_deg)
+    kept = [f"{each.structure} {number(each.clearance_mm, 2)}" for each in measures.clearances]
+    bone = f"{number(measures.bone_mm, 1)} ({number(measures.cortex_mm, 1)})" if measures.profile_hu else NOTHING
+    return {
+        "angles": " / ".join(number(value, 1) for value in planes),
+        "clearances": ", ".join(kept) or NOTHING,
+        "corridor": number(measures.corridor.radius_mm, 2) if measures.corridor else NOTHING,
+        "bone": bone,
     }
 
 
