@@ -14,6 +14,7 @@ from surgplan.model.volume import IDENTITY, Grid, Modality, Volume
 from surgplan.navigation.stage import NavigationParams, plan_navigation
 from surgplan.printing.stage import PrintParams, prepare
 from surgplan.report.stage import ReportInput
+from surgplan.segment.certainty import Certainty
 from surgplan.surface.stage import SurfaceParams, make_surfaces
 
 BONE, RED = (232, 220, 192), (200, 40, 40)
@@ -93,4 +94,5 @@ def small_case():
         files={"surfaces/ball.ply": "ab" * 32},
         versions={"surgplan": "0.1.0"},
         stages={"segment": {"structures": [{"name": "ball", "threshold_hu": [200.0, 3071.0]}]}, "surface": {"a": None}},
+        certainty=(Certainty("ball", 520.0, 50.0, 0.104, 0.207, 0.411), Certainty("pea", 520.0, 50.0, 0.3, 1.5, 20.0)),
     )

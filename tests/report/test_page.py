@@ -116,6 +116,8 @@ def test_the_order_of_the_page(whole):
         "Pictures",
         "Slices with outlines",
         "Structures",
+        "Certificate",
+        "How sure the boundaries are",
         "Print",
         "Navigation",
         "Findings",
@@ -166,7 +168,7 @@ def test_the_verdict_and_why(levels, verdict):
     )
     html = make_report(replace(small_case(), findings=told), FAST).html
     assert re.search(r'<h2 id="verdict">. (.*?)</h2>', html)[1] == verdict
-    box = html[html.index('class="verdict') : html.index('<dl class="facts"')]
+    box = html[html.index('class="verdict') : html.index("<nav")]
     for level in levels:
         assert (f"measured {level}" in box) == (level is not Level.NOTE)
         assert f"advice {level}" in html
@@ -196,7 +198,8 @@ def test_hostile_names_show_as_text(name):
     labels = (Label(1, name, level=520.0), given.labels.labels[1])
     surfaces = (replace(given.surfaces[0], label=labels[0]), given.surfaces[1])
     plan = replace(given.plan, landmarks=PointSet((Landmark(name, (0, 0, 0), description=name),)))
-    told = ("ingest", Finding(name, Level.WARN, name, name, name, name, name))
+    checks = {"ingest": name, "print": "wall", "segment": "dropped parts"}
+    told = tuple((stage, Finding(check, Level.WARN, name, name, name, name, name)) for stage, check in checks.items())
     hostile = replace(
         given,
         case=name,
@@ -205,16 +208,20 @@ def test_hostile_names_show_as_text(name):
         labels=LabelMap(given.labels.grid, given.labels.array, labels),
         surfaces=surfaces,
         plan=plan,
-        findings=(told,),
+        findings=told,
         files={name: name},
         versions={name: name},
         stages={name: {name: name, "list": [{"name": name, name: name}]}},
+        certainty=(replace(given.certainty[0], name=name),),
+        corrections=({"corrected": name, "interpolation": name},),
+        accepted=({"check": "noise", "measured": name, "limit": name, "by": name},),
+        networks={name: {"model": name, "version": name, "licence": name, "sha256": name}},
     )
     html = make_report(hostile, ReportParams(pictures=False, single_structures=1)).html
     page = Reader(html)
     assert page.faults == []
     plain = re.sub(r"\s+", " ", name)
-    assert page.text.count(plain) >= 14
+    assert page.text.count(plain) >= 35
     harmless = read(given, ReportParams(pictures=False, single_structures=1))
     assert {tag for tag, _ in page.tags} == {tag for tag, _ in harmless.tags}
     assert {each for _, a in page.tags for each in a} == {each for _, a in harmless.tags for each in a}

@@ -111,7 +111,7 @@ def remake_report(plan: CasePlan, folder: Path, progress: Progress) -> Outcome:
     """
     with locked(folder):
         manifest = read_manifest(folder)
-        needed = STAGES[-1].after
+        needed = [stage.name for stage in stages_of(plan)[:-1]]
         absent = [name for name in needed if manifest is None or name not in manifest.stages]
         if manifest is None or absent:
             raise Missing(folder, f"stage {absent[0]} was never done", advice="Run the case first: surgplan run")

@@ -32,6 +32,7 @@ from surgplan.navigation.stage import NavigationPlan
 from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import prepare
 from surgplan.report.stage import ReportInput
+from surgplan.segment.certainty import Certainty
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.sides import settled_by_header
 
@@ -89,10 +90,11 @@ class Workshop:
         """Everything that the page shows."""
         plan, manifest = self.plan, self.manifest
         done = [name for name in manifest.stages if name != "report"]
+        ingested = manifest.stages["ingest"].results
         return ReportInput(
             case=plan.case,
             recipe=plan.recipe_name,
-            facts=manifest.stages["ingest"].results["facts"],
+            facts=ingested["facts"],
             volume=self.volume,
             labels=self.labels,
             surfaces=self.surfaces,
@@ -103,6 +105,10 @@ class Workshop:
             files={name: record.sha256 for stage in done for name, record in manifest.stages[stage].outputs.items()},
             versions={"surgplan": manifest.surgplan, **environment()},
             stages={name: manifest.stages[name].parameters for name in done},
+            certainty=tuple(Certainty(**each) for each in manifest.stages["segment"].results["certainty"]),
+            corrections=tuple(ingested["corrections"]),
+            accepted=tuple(ingested["accepted"]),
+            networks=manifest.stages[NETWORKS].results if NETWORKS in manifest.stages else {},
         )
 
 
@@ -233,7 +239,12 @@ STAGES = (
     Stage("print", 2, ("surface",), _print_parameters, _print),
     Stage("navigation", 3, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
-        "report", 1, ("ingest", "segment", "surface", "print", "navigation"), _report_parameters, _report, tells=True
+        "report",
+        2,
+        ("ingest", "networks", "segment", "surface", "print", "navigation"),
+        _report_parameters,
+        _report,
+        tells=True,
     ),
 )
 

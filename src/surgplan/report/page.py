@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surgplan.findings import READY, REJECTED, WITH_WARNINGS, Finding, Level, verdict
+from surgplan.report.judged import done_rows, reasons
 from surgplan.report.pictures import Kind, Picture
+from surgplan.report.proof_rows import certainty_rows, certificate_rows, left_out_rows, other_notes, wall_rows
 from surgplan.report.rows import fact_rows, parameter_rows, plan_rows, print_rows, structure_rows
 from surgplan.report.slices import outline_colors
 from surgplan.report.stage import ReportInput
@@ -41,14 +43,21 @@ def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Fin
             verdict=judged,
             verdict_class=CLASSES[judged],
             grave=[(stage, finding) for stage, finding in told if finding.level is not Level.NOTE],
-            notes=[(stage, finding) for stage, finding in told if finding.level is Level.NOTE],
+            notes=list(other_notes(told)),
+            reasons=reasons(told, given.accepted),
+            accepted=given.accepted,
             structures=structure_rows(given),
+            certificates=certificate_rows(given),
+            certainty=certainty_rows(given),
+            left_out=left_out_rows(told),
+            walls=wall_rows(told),
+            made=done_rows(given.corrections, given.networks, given.stages),
             pictures=_by_kind(pictures),
             outlines=_outlines(given),
             single=len({picture.structure for picture in pictures if picture.structure}),
             print=print_rows(given.plate),
             plan=plan_rows(given.plan),
-            stages={name: parameter_rows(parameters) for name, parameters in given.stages.items()},
+            stages={name: parameter_rows(_unsigned(parameters)) for name, parameters in given.stages.items()},
             files=given.files,
             versions=given.versions,
         )
@@ -65,6 +74,7 @@ def environment() -> jinja2.Environment:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=visible
     )
     made.filters["data_uri"] = data_uri
+    made.filters["zip"] = zip
     made.globals["style"] = markupsafe.Markup(STYLE.read_text("utf-8"))
     return made
 
@@ -85,6 +95,11 @@ def visible(value: Any) -> Any:
 def data_uri(picture: Picture) -> str:
     """The picture as an address that holds it."""
     return "data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")
+
+
+def _unsigned(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters without who ran it: that is in the log. Who overrode a refusal stands with the verdict."""
+    return {name: value for name, value in parameters.items() if name != "operator"}
 
 
 def _by_kind(pictures: Sequence[Picture]) -> dict[str, list[Picture]]:

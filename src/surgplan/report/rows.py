@@ -56,7 +56,7 @@ def _in_words(text: str) -> str:
 
 
 def structure_rows(given: ReportInput) -> list[dict[str, Any]]:
-    """The certificate of each structure."""
+    """Size and shape of each structure, and how far its surface lies from contour and scan."""
     return [
         {
             "name": label.name,
@@ -70,7 +70,6 @@ def structure_rows(given: ReportInput) -> list[dict[str, Any]]:
 
 
 def _measured(measures: SurfaceMeasures) -> dict[str, Any]:
-    from surgplan.surface.certificate import ACCEPTED
     from surgplan.surface.repair import what_is_wrong
 
     shape, distances = measures.topology, measures.fidelity
@@ -90,10 +89,6 @@ def _measured(measures: SurfaceMeasures) -> dict[str, Any]:
         "tolerance": f"{measures.tolerance_mm:g}",
         "scan_mean": number(distances.to_scan.mean, 3) if distances.to_scan else NOTHING,
         "scan_p95": number(distances.to_scan.p95, 3) if distances.to_scan else NOTHING,
-        "certified": measures.certificate.verdict == ACCEPTED,
-        "certified_p95": number(measures.certificate.p95_mm, 3),
-        "certified_limit": f"{measures.certificate.limit_p95_mm:.3g}",
-        "certified_max": number(measures.certificate.maximum_mm, 3),
         "volume_change": number(100 * distances.volume_change, 2),
     }
 

@@ -16,6 +16,7 @@ from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.params import Params
+from surgplan.segment.certainty import Certainty
 from surgplan.surface.stage import SurfaceMeasures
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ class ReportInput:
     """Everything that the page shows. Nothing in it identifies a patient.
 
     `findings` are pairs of stage and finding, `files` maps a path in the case to its SHA-256, `stages` maps a stage
-    to its parameters.
+    to its parameters. `certainty` is that of the structures for which it could be measured, `corrections` what ingest
+    changed in the scan's geometry, `accepted` the refusals of the input gate that somebody overrode, and `networks`
+    what is known of each network that was run.
     """
 
     case: str
@@ -53,6 +56,10 @@ class ReportInput:
     files: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    certainty: tuple[Certainty, ...] = ()
+    corrections: tuple[Mapping[str, Any], ...] = ()
+    accepted: tuple[Mapping[str, str], ...] = ()
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
