@@ -79,6 +79,11 @@ def test_a_network_is_run_once_and_its_mask_is_kept(scan, models, tmp_path):
     assert (label.name, str(label.side), label.code.meaning) == ("Left femur", "left", "Femur")
     ahead = surgplan(*words, "--dry-run", SURGPLAN_MODELS=str(models)).json["stages"]
     assert set(ahead.values()) == {"up to date"}
+    # a report that is made again still knows of the network
+    assert facts["sha256"] in (case / "report" / "index.html").read_text()
+    assert surgplan("report", case, SURGPLAN_MODELS=str(models)).code == 0
+    assert json.loads((case / "manifest.json").read_text())["stages"]["networks"] == record
+    assert facts["sha256"] in (case / "report" / "index.html").read_text()
     # what follows is made from the stored mask: the network is not run again
     change = ("--set", "structure.Left femur.keep_largest=1", "--dry-run")
     ahead = surgplan(*words, *change, SURGPLAN_MODELS=str(models)).json["stages"]
