@@ -28,6 +28,12 @@ GRAIN_MM = 1.0
 LEAST_STEP_MM = 1.0
 """A path is followed in steps of the distance at hand, but no smaller ones than this."""
 
+COARSE_MM = 2.0
+"""Cells of the grid that tells from afar that nothing is near."""
+
+NEARLY = 0.01
+"""Nearest points may be this share farther than the nearest one: the exact measurement follows."""
+
 MOST_EXACT = 200
 """So many entries are measured exactly before giving up."""
 
@@ -181,19 +187,52 @@ def clearances(target: Array, places: Array, avoid: Mapping[str, Surface], limit
     dense = np.concatenate(points) if points else np.empty((0, 3))
     if not len(dense):
         return found
-    tree = cKDTree(dense)
-    away = (places - target) / lengths[:, None]
+    tree, coarse = cKDTree(dense), _Coarse.of(dense, enough)
+    away = (places - target) / np.maximum(lengths, 1e-12)[:, None]
     at, rows = np.zeros(len(places)), np.arange(len(places))
     while len(rows):
-        # a path may leap as far as it is away, so distances are asked for up to three times of what is enough
-        near = np.minimum(
-            tree.query(target + at[rows, None] * away[rows], distance_upper_bound=3 * enough)[0], 3 * enough
-        )
+        here = target + at[rows, None] * away[rows]
+        near = coarse.at_least(here)
+        # only where the grid cannot tell that it is far enough, the points themselves are asked
+        close = near < found[rows]
+        most = float(found[rows[close]].max(initial=0.0)) + LEAST_STEP_MM
+        near[close] = np.minimum(tree.query(here[close], eps=NEARLY, distance_upper_bound=most)[0], most)
         found[rows] = np.where(near < limit, -np.inf, np.minimum(found[rows], near))
         alive = (near >= limit) & (at[rows] < lengths[rows])
         rows, near = rows[alive], near[alive]
         at[rows] = np.minimum(at[rows] + np.maximum(near - found[rows], LEAST_STEP_MM), lengths[rows])
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Coarse:
+    """Distances to points on a coarse grid, from which a distance can be told to be at least so long."""
+
+    origin: Array
+    away: NDArray[np.float32]
+    beyond: float
+
+    @classmethod
+    def of(cls, points: Array, enough: float) -> _Coarse:
+        """A grid that holds the points and `enough` mm round them."""
+        from scipy.ndimage import distance_transform_edt
+
+        origin = points.min(axis=0) - enough - COARSE_MM
+        cells = ((points - origin) / COARSE_MM).astype(int)
+        size = cells.max(axis=0) + int(enough / COARSE_MM) + 3
+        free = np.ones(size, dtype=bool)
+        free[tuple(cells.T)] = False
+        # both the point and the place asked for lie anywhere in their cells
+        away = distance_transform_edt(free).astype(np.float32) * COARSE_MM - np.sqrt(3) * COARSE_MM
+        return cls(origin, away, enough)
+
+    def at_least(self, places: Array) -> Array:
+        """(n,) mm; nothing lies nearer to the places (n, 3) than this."""
+        cells = ((places - self.origin) / COARSE_MM).astype(int)
+        inside = ((places >= self.origin) & (cells < self.away.shape)).all(axis=1)
+        found = np.full(len(places), self.beyond)
+        found[inside] = self.away[tuple(cells[inside].T)]
+        return found
 
 
 def _points_on(surface: Surface, target: Array, reach: float) -> Array:
@@ -209,8 +248,12 @@ def _points_on(surface: Surface, target: Array, reach: float) -> Array:
         i, j = np.array([(i, j) for i in range(count + 1) for j in range(count + 1 - i)]).T / count
         weights = np.stack([i, j, 1 - i - j], axis=1)
         made.append(np.einsum("wc,mcx->mwx", weights, corners[parts == count]).reshape(-1, 3))
-    points: Any = np.concatenate(made)
-    return np.asarray(points, np.float64)
+    points = np.concatenate(made)
+    # neighbours share corners and edges: one point for each cell of half a grain
+    cells = np.floor(points / (GRAIN_MM / 2)).astype(np.int64)
+    x, y, z = (cells - cells.min(axis=0, initial=0)).T  # a million cells along each axis have room in one number
+    first: Any = np.unique((x << 40) + (y << 20) + z, return_index=True)[1]
+    return np.asarray(points[first], np.float64)
 
 
 def _exact(
