@@ -7,6 +7,7 @@ STRING) and version 3 (extended header, skipped when read).
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ LONGEST_NAME = 20
 UTF8 = 106
 """IANA's number of the character set."""
 
+NOT_SEEN = re.compile(rb"(?i)status\0?(invalid|missing|out_of_view|unknown)|valid\0?(false|0)")
+"""Metadata of a pose that does not count, key and value one behind the other: `TransformStatus` and `INVALID`, say."""
+
 YELLOW = (255, 255, 0, 255)
 SCALARS = {"int8": 2, "uint8": 3, "int16": 4, "uint16": 5, "int32": 6, "uint32": 7, "float32": 10}
 
@@ -42,12 +46,16 @@ Words = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Message:
-    """A message: its kind (`TRANSFORM`), the device's name, seconds since 1970 and its content."""
+    """A message: its kind (`TRANSFORM`), the device's name, its content, and seconds since 1970.
+
+    `seen` is False where its metadata say that a pose is not valid: the tracker did not see the tool.
+    """
 
     kind: str
     name: str
     body: bytes
     time_s: float = 0.0
+    seen: bool = True
 
 
 def pack(message: Message) -> bytes:
@@ -86,20 +94,22 @@ def read_message(receive: Callable[[int], bytes]) -> Message:
     body = receive(size)
     if crc64(body) != crc:
         raise BadInput("stream", f"the checksum of a {word} message does not fit its content", advice="Send it again")
+    seen = True
     if version == 2:
-        body = _content(body)
-    return Message(word, name.rstrip(b"\0 ").decode("utf-8", "replace"), body, seconds + fraction / 2**32)
+        body, told = _content(body)
+        seen = NOT_SEEN.search(told) is None
+    return Message(word, name.rstrip(b"\0 ").decode("utf-8", "replace"), body, seconds + fraction / 2**32, seen)
 
 
-def _content(body: bytes) -> bytes:
-    """The content of a version 3 message, without extended header and metadata."""
+def _content(body: bytes) -> tuple[bytes, bytes]:
+    """The content of a version 3 message, without the extended header, and its metadata's text."""
     if len(body) < 12:
         raise BadInput("stream", f"an extended message of {len(body)} bytes", "at least 12", "Send it again")
     head, index, data, _ = struct.unpack(">HHII", body[:12])
     end = len(body) - index - data
     if not 12 <= head <= end:
         raise BadInput("stream", f"an extended header of {head} bytes in {len(body)}", "one that fits", "Send it again")
-    return body[head:end]
+    return body[head:end], body[end + index :]
 
 
 def read_transform(message: Message) -> Array:
