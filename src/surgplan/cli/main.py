@@ -32,6 +32,7 @@ COMMANDS = {
     "register": "Bring points, surfaces or scans into one frame, and state the error at the target.",
     "collect": "Points touched with a tracked pointer, from a recording.",
     "trajectories": "Measure a straight path against what it must avoid, or search the best entries for a target.",
+    "measure": "Distances, angles, areas, volumes, intensities, and how left and right differ.",
     "stream": "Serve a case's plan over OpenIGTLink, to 3D Slicer or PLUS.",
     "report": "Make the report of a case again.",
     "check": "Check meshes or a case: topology, size, units, findings.",
