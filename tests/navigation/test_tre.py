@@ -22,6 +22,12 @@ def alike(count: int, sd: Array) -> tuple[Array, Array]:
     return np.tile(np.eye(3), (count, 1, 1)), np.tile(np.diag(sd**2), (count, 1, 1))
 
 
+def test_exact_points_have_no_error_to_expect() -> None:
+    for degrees in (np.inf, 6.0):
+        model = error_model(SQUARE, *alike(4, np.zeros(3)), degrees=degrees)
+        np.testing.assert_array_equal(model.quantile(np.array([[0.0, 0, 0], [0, 0, 100]])), 0)
+
+
 def test_the_known_vector() -> None:
     """Four fiducials, FLE² = 1 mm², a target at their centroid: TRE² = FLE² / 4."""
     model = error_model(SQUARE, *alike(4, np.full(3, np.sqrt(1 / 3))))

@@ -70,7 +70,8 @@ class ErrorModel:
 
         spread = self.covariance(places)
         total = np.trace(spread, axis1=1, axis2=2)
-        freedom = total**2 / np.maximum((spread**2).sum(axis=(1, 2)), 1e-300)
+        # without any error the degrees of freedom are 0 / 0: whatever they are, the quantile is 0
+        freedom = np.where(total > 0, total**2 / np.maximum((spread**2).sum(axis=(1, 2)), 1e-300), 1.0)
         known = np.isinf(self.degrees)
         factor = chi2.ppf(share, freedom) / freedom if known else f.ppf(share, freedom, self.degrees)
         return np.asarray(np.sqrt(np.maximum(total, 0.0) * factor))
