@@ -82,6 +82,21 @@ def test_lists_are_one_json_document(words: list[str], capsys: pytest.CaptureFix
     assert isinstance(json.loads(capsys.readouterr().out), dict)
 
 
+@pytest.mark.parametrize("words", [["show", "generic-fdm"], ["generic-fdm"]])
+def test_a_printer_is_shown_with_its_sources(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["printers", *words]) == 0
+    told = capsys.readouterr().out
+    assert "smallest_wall_mm  0.9" in told
+    assert "Prusa i3 MK3S+ handbook" in told
+
+
+@pytest.mark.parametrize("command", ["printers", "recipes"])
+@pytest.mark.parametrize("words", [["show"], ["show", "one", "two"], ["one", "two"]])
+def test_show_takes_one_name(command: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, *words]) == 2
+    assert f"surgplan {command} show NAME" in capsys.readouterr().err
+
+
 def test_an_error_is_a_json_document_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ingest", str(tmp_path / "nothing"), "-o", str(tmp_path / "v.nrrd"), "--json"]) == 5
     told = json.loads(capsys.readouterr().out)["error"]

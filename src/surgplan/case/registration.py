@@ -75,6 +75,7 @@ def registration_as_dict(made: Registration, uids: tuple[str, str]) -> dict[str,
     return {
         "verdict": verdict(made.findings),
         "accuracy": made.accuracy.as_dict(),
+        **({"confirmation": made.confirmation.as_dict()} if made.confirmation else {}),
         "findings": [finding.as_dict() for finding in made.findings],
         "frame_of_reference_uids": {"fixed": uids[0], "moving": uids[1]},
     }
@@ -127,6 +128,8 @@ def register_step(
     ------
     BadInput
         A file is broken or of another scan, states no frame, or does not determine a transform.
+    Missing
+        A confirmation is demanded, and open3d is not there.
     """
     sides = read_sides(request)
     uids, told = _checked_scans(request, sides)
@@ -144,19 +147,26 @@ def register_step(
 
 
 def _registered(request: Request, sides: Sides, params: RegisterParams, surface: Surface | None) -> Registration:
+    from surgplan.navigation.confirm import confirmed, refuse_without_open3d
     from surgplan.navigation.register_scan import register_scans
     from surgplan.navigation.register_surface import register_to_surface
 
     fixed, moving = sides.fixed.thing, sides.moving.thing
     aims = [stored.points for _, stored in sides.targets]
     start = read_transform(request.start, sides.fixed.frame, sides.moving.frame) if request.start else None
+    if params.confirm and not isinstance(fixed, Surface):
+        advice = "Leave it out, or say --no-confirm: only points or a mesh laid on a mesh are confirmed by open3d"
+        raise WrongUsage("--confirm", f"FIXED is {_kind(fixed)}", "a mesh", advice)
     if isinstance(fixed, Volume) and isinstance(moving, Volume):
         if sides.fixed.frame != LPS:
             advice = "Leave --fixed-frame out: the fixed scan's world is LPS"
             raise WrongUsage("--fixed-frame", f"{sides.fixed.frame} for a scan", "LPS", advice)
         return register_scans(fixed, moving, params, sides.moving.frame, aims, start)
     if isinstance(fixed, Surface) and not isinstance(moving, Volume):
-        return register_to_surface(fixed, moving, params, aims, start)
+        if params.confirm:
+            refuse_without_open3d()
+        made = register_to_surface(fixed, moving, params, aims, start)
+        return confirmed(made, fixed, moving, any(len(points) for points in aims), params.confirm)
     if not isinstance(fixed, PointSet) or not isinstance(moving, PointSet):
         advice = "Give points and points, points or a mesh and a mesh (as FIXED), or two scans"
         raise WrongUsage(request.fixed, f"is {_kind(fixed)}, and MOVING is {_kind(moving)}", "a pair that fits", advice)

@@ -16,6 +16,7 @@ from surgplan.cli.output import Output, Result, table
 
 OPTIONAL = {
     "onnxruntime": "networks of the lab's own: pip install 'surgplan[networks]'",
+    "open3d": "a second opinion on surface registrations: pip install 'surgplan[registration]'",
 }
 
 

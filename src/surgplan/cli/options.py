@@ -104,6 +104,14 @@ def told_options(function: F) -> F:
     return function
 
 
+def named(words: tuple[str, ...], command: str) -> str | None:
+    """The name in the words `show NAME` or `NAME` of a command that lists things; None where there are no words."""
+    names = words[1:] if words[:1] == ("show",) else words
+    if len(names) > 1 or (words and not names):
+        raise WrongUsage(command, f"{len(names)} names are given", "one", f"Say `surgplan {command} show NAME`")
+    return names[0] if names else None
+
+
 def existing(path: Path) -> Path:
     """The path, or `Missing` (exit 5) when nothing is there."""
     if not path.exists():

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import click
 
-from surgplan.cli.options import speaking
+from surgplan.cli.options import named, speaking
 from surgplan.cli.output import Output, Result, table
 
 
 @click.command("printers")
-@click.argument("name", required=False)
+@click.argument("words", nargs=-1, metavar="[show] [NAME]")
 @speaking
-def command(name: str | None, output: Output) -> None:
-    """List the printer profiles, or show all numbers of the profile NAME with their sources."""
+def command(words: tuple[str, ...], output: Output) -> None:
+    """List the printer profiles, or show all numbers of the profile NAME with their sources.
+
+    \b
+    surgplan printers
+    surgplan printers show generic-fdm
+    """
     from surgplan.printing.printers import find_printer, printers
 
+    name = named(words, "printers")
     chosen = [find_printer(name)] if name else list(printers().values())
     values = {printer.name: printer.model_dump(mode="json") for printer in chosen}
     if name:

@@ -6,9 +6,8 @@ import json
 
 import click
 
-from surgplan.cli.options import speaking
+from surgplan.cli.options import named, speaking
 from surgplan.cli.output import Output, Result, table
-from surgplan.errors import WrongUsage
 
 
 @click.command("recipes")
@@ -25,10 +24,7 @@ def command(words: tuple[str, ...], schema: bool, output: Output) -> None:
     from surgplan.case.recipe import Recipe, find_recipe, recipe_paths
     from surgplan.case.toml_files import read_toml
 
-    names = words[1:] if words[:1] == ("show",) else words
-    if len(names) > 1 or (words and not names):
-        raise WrongUsage("recipes", f"{len(names)} names are given", "one", "Say `surgplan recipes show NAME`")
-    name = names[0] if names else None
+    name = named(words, "recipes")
     if schema:
         text = json.dumps(Recipe.model_json_schema(), indent=1, sort_keys=True)
         output.result(Result(values={"schema": Recipe.model_json_schema()}, lines=(text,)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -55,6 +55,10 @@ class RegisterParams(Params):
     max_distance_mm: float = Field(
         2.0, gt=0, le=100, description="largest RMS distance from the surface that passes, in mm"
     )
+    confirm: bool | None = Field(
+        None,
+        description="have a result on a surface confirmed by open3d, or not; without either, where it is installed",
+    )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples for the bootstrap interval; 0 for none")
 
     @property
@@ -65,6 +69,29 @@ class RegisterParams(Params):
         return None if self.fle_mm is None else np.full(3, self.fle_mm / np.sqrt(3))
 
 
+@dataclass(frozen=True)
+class Confirmation:
+    """How far a second implementation's result lies from the first one's, mm, at each place that was compared.
+
+    `worst` is the place that passes its limit most, or comes nearest to it.
+    """
+
+    by: str
+    apart_mm: tuple[tuple[str, float], ...]
+    worst: str
+    worst_mm: float
+    limit_mm: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "by": self.by,
+            "agrees": self.worst_mm <= self.limit_mm,
+            "apart_mm": dict(self.apart_mm),
+            "worst": {"place": self.worst, "apart_mm": self.worst_mm, "limit_mm": self.limit_mm},
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class Registration:
     """A transform, what its error is, and what is doubtful about it: one without the other two is not to be had."""
@@ -72,6 +99,7 @@ class Registration:
     transform: Transform
     accuracy: TargetAccuracy
     findings: tuple[Finding, ...]
+    confirmation: Confirmation | None = None
 
 
 def register_points(
