@@ -22,6 +22,7 @@ PRINT_FROM_LPS = Transform(PRINT, LPS, [[0, -0.5, 0, 60], [0.5, 0, 0, 70], [0, 0
 FILES = {
     *("landmarks.mrk.json", "landmarks.fcsv", "fiducials.mrk.json", "fiducials.fcsv", "plan.json"),
     *("lps_from_ras.tfm", "lps_from_ijk.tfm", "print_from_lps.tfm"),
+    *("trajectories.mrk.json", "SHA256SUMS"),
 }
 
 
@@ -105,6 +106,12 @@ def test_same_plan_same_bytes(plan: NavigationPlan, tmp_path: Path) -> None:
     assert [file.sha256 for file in one] == [file.sha256 for file in other]
 
 
+def test_the_checksums_are_those_of_sha256sum(folder: Path) -> None:
+    import subprocess
+
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
+
+
 def test_a_plan_without_points_has_the_same_files(tmp_path: Path) -> None:
     write_navigation(tmp_path, NavigationPlan(PointSet(()), PointSet(()), (), (LPS_FROM_RAS,), "", ()))
     assert check_navigation(tmp_path).landmarks.landmarks == ()
@@ -118,6 +125,11 @@ def test_a_plan_without_points_has_the_same_files(tmp_path: Path) -> None:
         ("landmarks.mrk.json", "31.25", "31.27", r"landmarks\.mrk\.json: differs from plan\.json by 0\.020 mm"),
         ("landmarks.mrk.json", '"nasion"', '"inion"', r"landmarks\.mrk\.json: names other points"),
         ("fiducials.fcsv", "10.0,20.0", "20.0,10.0", r"fiducials\.fcsv: differs"),
+        ("trajectories.mrk.json", "-88.1", "-88.2", r"trajectories\.mrk\.json: differs from plan\.json by 0\.100 mm"),
+        ("trajectories.mrk.json", '"biopsy"', '"other"', r"trajectories\.mrk\.json: names other"),
+        ("trajectories.mrk.json", '"LPS"', '"RAS"', r"trajectories\.mrk\.json: holds Line RAS mm"),
+        ("landmarks.fcsv", "31.25,4.0", "31.25,4.00", r"landmarks\.fcsv: is missing or has not the checksum"),
+        ("SHA256SUMS", "plan.json", "../plan.json", r"SHA256SUMS: is no list"),
         ("print_from_lps.tfm", "-140.0", "-140.1", r"print_from_lps\.tfm: differs from plan\.json by 0\.05"),
         ("print_from_lps.tfm", '"PRINT"', '"RAS"', r"print_from_lps\.tfm: names RAS"),
     ],

@@ -181,3 +181,5 @@ def test_the_stage_refuses_a_broken_margin_or_warns_as_the_recipe_says() -> None
     assert [(each.check, each.level) for each in plan.findings] == [("trajectory-corridor", Level.WARN)]
     plan = plan_navigation(scan, PointSet(()), [path], NavigationParams(fiducials="none"), None)
     assert [each.check for each in plan.findings] == ["trajectory-unmeasured"]
+    with pytest.raises(BadInput, match="two are named 'biopsy'"):
+        plan_navigation(scan, PointSet(()), [path, path], NavigationParams(fiducials="none"), None)

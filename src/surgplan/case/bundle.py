@@ -17,8 +17,9 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from surgplan.errors import BadInput, SurgplanError, blaming
-from surgplan.formats.atomic import Written, write_text
-from surgplan.formats.markups import read_points, write_fcsv, write_mrk_json
+from surgplan.formats.atomic import Written, sha256_of, write_text
+from surgplan.formats.line_markups import read_lines, write_lines
+from surgplan.formats.markups import read_points, text_of, write_fcsv, write_mrk_json
 from surgplan.formats.transforms import read_tfm, transform_file, transform_name, write_tfm
 from surgplan.model.frames import LPS, Frame, Transform
 from surgplan.model.points import Landmark, PointSet, Trajectory
@@ -26,6 +27,7 @@ from surgplan.navigation.stage import NavigationPlan
 from surgplan.navigation.trajectories import TrajectoryMeasures
 
 FORMAT, VERSION = "surgplan-navigation", 2
+LINES, SUMS = "trajectories.mrk.json", "SHA256SUMS"
 LARGEST_FILE = 64 << 20
 SAME_MM = 0.01
 """No point of the bundle differs more than this between its files (they agree far better)."""
@@ -56,6 +58,10 @@ def write_navigation(folder: Path, plan: NavigationPlan) -> tuple[Written, ...]:
     if len(set(names)) != len(names):
         raise BadInput(folder, f"two transforms would be written to {max(names, key=names.count)}", advice=BUG)
     written += [write_tfm(folder / name, each) for name, each in zip(names, plan.transforms, strict=True)]
+    if plan.trajectories:
+        written.append(write_lines(folder / LINES, plan.trajectories, plan.frame_of_reference))
+    rows = sorted(f"{each.sha256}  {each.path.name}\n" for each in written)
+    written.append(write_text(folder / SUMS, "".join(rows)))
     check_navigation(folder)
     return tuple(written)
 
@@ -80,7 +86,33 @@ def check_navigation(folder: Path) -> NavigationPlan:
         apart = float(np.abs(found.apply(reach) - transform.apply(reach)).max())
         if apart > SAME_MM:
             raise BadInput(path, f"differs from plan.json by {apart:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+    _compare_lines(folder, plan)
+    _compare_sums(folder)
     return plan
+
+
+def _compare_lines(folder: Path, plan: NavigationPlan) -> None:
+    if not plan.trajectories:
+        return
+    path = folder / LINES
+    found = read_lines(path)
+    if list(found) != [each.name for each in plan.trajectories]:
+        raise BadInput(path, "names other trajectories than plan.json", advice=BUG)
+    apart = max(float(np.abs(found[each.name] - [each.entry, each.end]).max()) for each in plan.trajectories)
+    if apart > SAME_MM:
+        raise BadInput(path, f"differs from plan.json by {apart:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+
+
+def _compare_sums(folder: Path) -> None:
+    """Each file that the list names has its checksum, and the list names at least the plan."""
+    path, advice = folder / SUMS, "Copy the whole folder again, or run the navigation step again"
+    rows = [line.partition("  ") for line in text_of(path).splitlines()]
+    names = [name for _, _, name in rows]
+    if "plan.json" not in names or any(Path(name).name != name or len(told) != 64 for told, _, name in rows):
+        raise BadInput(path, "is no list of this folder's checksums, or cut short", advice=advice)
+    for told, _, name in rows:
+        if not (folder / name).is_file() or sha256_of(folder / name) != told:
+            raise BadInput(folder / name, f"is missing or has not the checksum of {SUMS}", advice=advice)
 
 
 def _compare_points(path: Path, points: PointSet) -> None:

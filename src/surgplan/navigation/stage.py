@@ -123,6 +123,9 @@ def plan_navigation(
     same_frame(PointSet((), LPS), landmarks, *trajectories)
     for name, place in _named_places(landmarks, trajectories):
         _refuse_outside(volume, name, place)
+    names = [path.name for path in trajectories]
+    if len(set(names)) != len(names):
+        raise BadInput("trajectories", f"two are named {max(names, key=names.count)!r}", advice="Rename one of them")
     fiducials, findings = PointSet(()), tuple[Finding, ...]()
     if params.fiducials == "auto":
         fiducials, findings = find_fiducials(volume, params, {point.name for point in landmarks})
