@@ -94,5 +94,6 @@ def small_case():
         files={"surfaces/ball.ply": "ab" * 32},
         versions={"surgplan": "0.1.0"},
         stages={"segment": {"structures": [{"name": "ball", "threshold_hu": [200.0, 3071.0]}]}, "surface": {"a": None}},
+        distances=result.distances,
         certainty=(Certainty("ball", 520.0, 50.0, 0.104, 0.207, 0.411), Certainty("pea", 520.0, 50.0, 0.3, 1.5, 20.0)),
     )

@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from surgplan.case.casefile import CasePlan
 from surgplan.case.manifest import Manifest, environment
 from surgplan.case.networks import asks_networks, network_parameters, read_networks
@@ -74,6 +77,13 @@ class Workshop:
         names = self.manifest.stages["surface"].outputs
         return tuple(read_mesh(self.folder / name)[0] for name in names if name.endswith(".ply"))
 
+    def distances(self) -> tuple[NDArray[np.float32] | None, ...]:
+        """Of each surface, the distances of its vertices to the boundary in the scan, (n,) mm, from its file."""
+        from surgplan.formats.ply import ply_quality
+
+        files = [self.folder / name for name in self.manifest.stages["surface"].outputs if name.endswith(".ply")]
+        return tuple(ply_quality(path, path.read_bytes()) for path in files)
+
     @cached_property
     def navigation(self) -> NavigationPlan:
         """Landmarks, fiducials, trajectories and transforms."""
@@ -109,6 +119,7 @@ class Workshop:
             corrections=tuple(ingested["corrections"]),
             accepted=tuple(ingested["accepted"]),
             networks=manifest.stages[NETWORKS].results if NETWORKS in manifest.stages else {},
+            distances=self.distances(),
         )
 
 
@@ -240,7 +251,7 @@ STAGES = (
     Stage("navigation", 4, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",
-        2,
+        3,
         ("ingest", "networks", "segment", "surface", "print", "navigation"),
         _report_parameters,
         _report,

@@ -112,6 +112,21 @@ def ply_contents(path: Path, data: bytes) -> Contents:
     return Contents((part,), text, (*findings, *notes, *ignored(path, others)))
 
 
+def ply_quality(path: Path, data: bytes) -> NDArray[np.float32] | None:
+    """The `quality` of each vertex, (n,), as `ply_bytes` writes it; None when the file has none.
+
+    Raises
+    ------
+    BadInput
+        No PLY, or cut short.
+    """
+    order, elements, _, start = _header(path, data)
+    read = _Text(path, data[start:]) if order == "" else _Binary(path, data, start, order)
+    tables = {element.name: read.table(element) for element in elements}
+    found = tables.get("vertex", {}).get("quality")
+    return None if found is None else found.astype(np.float32)
+
+
 def _unused(element: str, column: str) -> bool:
     used = (
         {"x", "y", "z", "red", "green", "blue", "alpha"} if element == "vertex" else {"red", "green", "blue", "alpha"}

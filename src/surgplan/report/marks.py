@@ -73,7 +73,7 @@ def _hides(box: tuple[float, float, float, float], taken: list[tuple[float, floa
 
 
 def png(picture: Any, few_colors: bool = True) -> bytes:
-    """The PNG of a Pillow picture; the same picture gives the same bytes. Few colours lose small bright spots."""
+    """The PNG of a Pillow picture; the same picture gives the same bytes. Few colours lose small spots and legends."""
     from PIL import Image
 
     file = io.BytesIO()

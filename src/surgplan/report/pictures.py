@@ -13,6 +13,8 @@ class Kind(StrEnum):
     """All structures, rendered."""
     STRUCTURE = "structure"
     """One structure, rendered."""
+    MAP = "map"
+    """One structure, rendered, coloured by the distance to the boundary in the scan."""
     PLAN = "plan"
     """Landmarks, markers and trajectories, rendered."""
     SLICE = "slice"

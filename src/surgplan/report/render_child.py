@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32]]
+Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32], NDArray[np.uint8]]
 
 LIGHTS = (((-0.6, 0.7, 1.0), 0.85), ((0.5, -0.1, 1.0), 0.38))
 """Where lights stand, seen from the camera (right, up, towards it), and how bright they are."""
@@ -33,13 +33,17 @@ def main() -> None:
 
 
 def read_order(stream: BinaryIO) -> tuple[dict[str, Any], list[Mesh]]:
-    """The order's header and its meshes: what is told of each, (n, 3) vertices in mm, (m, 3) triangles."""
+    """The order's header and its meshes: what is told of each, (n, 3) vertices in mm, (m, 3) triangles, (n, 3) colours.
+
+    There are no colours, (0, 3), where a mesh has none of its own for each vertex.
+    """
     order = json.loads(stream.readline())
     meshes = []
     for told in order["meshes"]:
         vertices = np.frombuffer(stream.read(told["vertices"] * 12), "<f4").reshape(-1, 3)
         triangles = np.frombuffer(stream.read(told["triangles"] * 12), "<i4").reshape(-1, 3)
-        meshes.append((told, vertices, triangles))
+        colors = np.frombuffer(stream.read(told["vertices"] * 3 if told["colored"] else 0), np.uint8).reshape(-1, 3)
+        meshes.append((told, vertices, triangles, colors))
     return order, meshes
 
 
@@ -72,6 +76,7 @@ class _Stage:
         for number, actor in enumerate(self.actors):
             actor.SetVisibility(number in shot["shown"])
             _see_through(actor, number in shot["ghosts"])
+            actor.GetMapper().SetScalarVisibility(shot["map"])
         for actor in self.marks.actors:
             actor.SetVisibility(shot["plan"])
         self.marks.set_size(shot["mm_per_pixel"] * self.wide)
@@ -156,19 +161,22 @@ def _light(place: tuple[float, float, float], brightness: float) -> Any:
 
 
 def _mesh_actor(mesh: Mesh) -> Any:
+    from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
     from surgplan.surface.vtk_mesh import to_polydata
 
-    told, vertices, triangles = mesh
+    told, vertices, triangles, colors = mesh
+    shape = to_polydata(vertices.astype(np.float64), triangles)
+    if len(colors):
+        shape.GetPointData().SetScalars(numpy_to_vtk(colors, deep=True))
     normals = vtkPolyDataNormals()
-    normals.SetInputData(to_polydata(vertices.astype(np.float64), triangles))
+    normals.SetInputData(shape)
     normals.SplittingOff()
     normals.ConsistencyOff()
     mapper = vtkPolyDataMapper()
     mapper.SetInputConnection(normals.GetOutputPort())
-    mapper.ScalarVisibilityOff()
     actor = vtkActor()
     actor.SetMapper(mapper)
     _paint(actor, tuple(channel / 255 for channel in told["color"]))

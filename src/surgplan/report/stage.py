@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from surgplan.findings import Finding, Level
@@ -40,7 +42,8 @@ class ReportInput:
     `findings` are pairs of stage and finding, `files` maps a path in the case to its SHA-256, `stages` maps a stage
     to its parameters. `certainty` is that of the structures for which it could be measured, `corrections` what ingest
     changed in the scan's geometry, `accepted` the refusals of the input gate that somebody overrode, and `networks`
-    what is known of each network that was run.
+    what is known of each network that was run. `distances` are, for each surface, those of its vertices to the boundary
+    in the scan, (n,) mm, or None.
     """
 
     case: str
@@ -60,6 +63,7 @@ class ReportInput:
     corrections: tuple[Mapping[str, Any], ...] = ()
     accepted: tuple[Mapping[str, str], ...] = ()
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    distances: tuple[NDArray[np.float32] | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,20 @@ def make_report(given: ReportInput, params: ReportParams) -> Report:
 
 def _views(given: ReportInput, params: ReportParams) -> tuple[tuple[Picture, ...], tuple[Finding, ...]]:
     """Rendered views, or the reason why there are none."""
-    from surgplan.report.views import CannotRender, render_views
+    from surgplan.report.views import CannotRender, DistanceMap, render_views
 
     if not params.pictures:
         return (), ()
     closed = {number for number, measures in enumerate(given.measures) if measures.topology.ok}
+    certificates = [each.certificate for each in given.measures]
+    maps = {
+        number: DistanceMap(away, certificates[number].limit_p95_mm)
+        for number, away in enumerate(given.distances)
+        if away is not None and len(away) and certificates[number].boundary == "scan"
+    }
+    width, single = params.picture_width, params.single_structures
     try:
-        return render_views(given.surfaces, given.plan, params.picture_width, params.single_structures, closed), ()
+        return render_views(given.surfaces, given.plan, width, single, closed, maps), ()
     except CannotRender as error:
         advice = "Install the packages libegl1 and libgl1-mesa-dri (or `make setup`), then run `surgplan report`"
         return (), (Finding("pictures", Level.NOTE, f"no rendered pictures: {error}", advice=advice),)

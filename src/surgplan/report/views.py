@@ -11,8 +11,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.report.cameras import VIEWS, Camera
+from surgplan.report.distance_map import draw_legend, map_colors, view_of_worst
 from surgplan.report.marks import draw_letters, draw_scale, draw_tags, png
 from surgplan.report.pictures import Kind, Picture
 
@@ -40,6 +42,19 @@ TOGETHER_VIEWS, STRUCTURE_VIEWS, PLAN_VIEWS = (
 
 class CannotRender(RuntimeError):
     """This machine cannot render off-screen."""
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceMap:
+    """Distances of a surface's vertices, (n,) mm, to the boundary in the scan, and the limit of its certificate."""
+
+    distances: NDArray[np.float32]
+    limit_mm: float
+
+    @property
+    def colors(self) -> NDArray[np.uint8]:
+        """(n, 3) a colour for each vertex."""
+        return map_colors(self.distances, self.limit_mm)
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,7 @@ class Shot:
             "shown": self.shown,
             "ghosts": self.ghosts,
             "plan": self.kind is Kind.PLAN,
+            "map": self.kind is Kind.MAP,
         }
 
 
@@ -101,6 +117,23 @@ def planned_shots(
             camera = Camera.framing(VIEWS[name], everything, size)
             caption = f"plan, {VIEWS[name].words}: numbers as in the table, structures drawn see-through"
             shots.append(Shot(f"plan-{name}.png", Kind.PLAN, caption, camera, tuple(there), tuple(there)))
+    return shots
+
+
+def map_shots(
+    surfaces: Sequence[Surface], maps: Mapping[int, DistanceMap], size: tuple[int, int], single: int
+) -> list[Shot]:
+    """Each of the first `single` structures that has a map, seen from the side on which it is farthest off."""
+    shots = []
+    for number, each in maps.items():
+        surface = surfaces[number]
+        if number >= single or not len(surface.triangles):
+            continue
+        label, view = surface.label, view_of_worst(surface.vertices, each.distances)
+        caption = f"{label.name}, distance to the boundary in the scan, {view.words};"
+        caption += f" largest at a vertex {float(each.distances.max()):.2f} mm"
+        camera = Camera.framing(view, surface.bounds, size)
+        shots.append(Shot(f"map-{label.file_stem}.png", Kind.MAP, caption, camera, (number,), (), label.name))
     return shots
 
 
@@ -146,10 +179,12 @@ def render_views(
     width: int,
     single: int,
     closed: Collection[int] = (),
+    maps: Mapping[int, DistanceMap] = MappingProxyType({}),
 ) -> tuple[Picture, ...]:
     """Pictures of the structures from several sides; `single` structures are also shown each alone.
 
-    `closed` are the numbers of surfaces that are closed solids: they are drawn twice as fast.
+    `closed` are the numbers of surfaces that are closed solids: they are drawn twice as fast. `maps` are the distances
+    to the scan of those surfaces, by number, for which they are known.
 
     Raises
     ------
@@ -157,11 +192,11 @@ def render_views(
         The rendering process ended without pictures.
     """
     size = (width, round(width * HEIGHT_SHARE))
-    shots = planned_shots(surfaces, plan, size, single)
+    shots = [*planned_shots(surfaces, plan, size, single), *map_shots(surfaces, maps, size, single)]
     if not shots:
         return ()
-    frames = _rendered(_order(surfaces, plan, shots, closed, size), len(shots), size)
-    return tuple(_finished(shot, frame, plan) for shot, frame in zip(shots, frames, strict=True))
+    frames = _rendered(_order(surfaces, plan, shots, closed, size, maps), len(shots), size)
+    return tuple(_finished(shot, frame, plan, maps) for shot, frame in zip(shots, frames, strict=True))
 
 
 def _order(
@@ -170,6 +205,7 @@ def _order(
     shots: Sequence[Shot],
     closed: Collection[int],
     size: tuple[int, int],
+    maps: Mapping[int, DistanceMap],
 ) -> list[bytes]:
     """What the child reads: one line of JSON, then the bare numbers of the meshes."""
     points, paths = plan_positions(plan) if plan is not None else (np.empty((0, 3)), np.empty((0, 2, 3)))
@@ -181,6 +217,7 @@ def _order(
                 "closed": number in closed,
                 "vertices": len(each.vertices),
                 "triangles": len(each.triangles),
+                "colored": number in maps,
             }
             for number, each in enumerate(surfaces)
         ],
@@ -189,8 +226,9 @@ def _order(
         "shots": [shot.as_dict() for shot in shots],
     }
     parts = [json.dumps(header).encode("ascii") + b"\n"]
-    for each in surfaces:
+    for number, each in enumerate(surfaces):
         parts += [each.vertices.astype("<f4").tobytes(), each.triangles.astype("<i4").tobytes()]
+        parts += [maps[number].colors.tobytes()] if number in maps else []
     return parts
 
 
@@ -226,7 +264,9 @@ def _why(code: int, told: str) -> str:
     return f"the drawing process ended with code {code}" + (f" ({last[0]})" if last else "")
 
 
-def _finished(shot: Shot, frame: NDArray[np.uint8], plan: NavigationPlan | None) -> Picture:
+def _finished(
+    shot: Shot, frame: NDArray[np.uint8], plan: NavigationPlan | None, maps: Mapping[int, DistanceMap]
+) -> Picture:
     """Letters, scale bar and numbers drawn over the picture."""
     from PIL import Image, ImageDraw
 
@@ -239,5 +279,7 @@ def _finished(shot: Shot, frame: NDArray[np.uint8], plan: NavigationPlan | None)
         draw_tags(pen, picture.size, shot.camera.project(np.vstack([points, paths[:, 0]])), tags)
     draw_letters(pen, picture.size, shot.camera.view.letters)
     draw_scale(pen, picture.size, shot.camera.mm_per_pixel)
-    data = png(picture, few_colors=shot.kind is not Kind.PLAN)
+    if shot.kind is Kind.MAP:
+        draw_legend(pen, picture.size, maps[shot.shown[0]].limit_mm)
+    data = png(picture, few_colors=shot.kind not in (Kind.PLAN, Kind.MAP))
     return Picture(shot.name, shot.kind, shot.caption, data, picture.size, shot.structure)
