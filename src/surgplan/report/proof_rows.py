@@ -14,6 +14,9 @@ from surgplan.surface.fidelity import Distances
 
 Told = tuple[str, Finding]
 
+WITHIN = "within a voxel"
+"""Where only a mask tells the boundary, and no point lies farther off than that leaves open."""
+
 LEFT_OUT = ("dropped parts", "faint parts")
 """Checks whose findings tell what is in the scan but not in the model."""
 
@@ -34,7 +37,7 @@ def _certified(certificate: Certificate) -> dict[str, Any]:
         "held_to": _held_to(certificate),
         "to_scan": _shown(last.to_scan if last else None, by_scan),
         "from_scan": _shown(last.from_scan if last else None, by_scan),
-        "largest": number(certificate.maximum_mm, 2),
+        "largest": number(certificate.maximum_mm, 2) if by_scan or certificate.maximum_mm else WITHIN,
         "limit": f"{certificate.limit_p95_mm:.3g}",
         "accepted": certificate.verdict == ACCEPTED,
         "steps": [_step(step) for step in certificate.steps],
@@ -51,7 +54,7 @@ def _held_to(certificate: Certificate) -> str:
 
 def _shown(distances: Distances | None, by_scan: bool) -> str:
     """Against a mask's voxels, 0.000 would claim what half a voxel of room cannot know."""
-    return "within a voxel" if distances and not by_scan and distances.p95 == 0 else _p95(distances)
+    return WITHIN if distances and not by_scan and distances.p95 == 0 else _p95(distances)
 
 
 def _p95(distances: Distances | None) -> str:
