@@ -25,7 +25,7 @@ from surgplan.case.manifest import (
     stage_key,
     write_manifest,
 )
-from surgplan.case.needs import check_needs, scan_bytes
+from surgplan.case.needs import check_needs, scan_bytes, surface_bytes
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
 from surgplan.case.workshop import STAGES, Stage, Workshop, stages_of
@@ -264,7 +264,8 @@ class _Run:
         return record
 
     def _made(self, stage: Stage) -> StageRecord:
-        check_needs(stage.name, self._volume_bytes(), self.folder)
+        more = surface_bytes(self.workshop.labels) if stage.name == "surface" else 0
+        check_needs(stage.name, self._volume_bytes(), self.folder, more)
         output = stage.run(self.workshop)
         outputs = {
             file.path.relative_to(self.folder).as_posix(): FileRecord(sha256=file.sha256, size=file.size)
