@@ -22,7 +22,7 @@ PRINT_FROM_LPS = Transform(PRINT, LPS, [[0, -0.5, 0, 60], [0.5, 0, 0, 70], [0, 0
 FILES = {
     *("landmarks.mrk.json", "landmarks.fcsv", "fiducials.mrk.json", "fiducials.fcsv", "plan.json"),
     *("lps_from_ras.tfm", "lps_from_ijk.tfm", "print_from_lps.tfm"),
-    *("trajectories.mrk.json", "SHA256SUMS"),
+    *("landmarks.csv", "fiducials.csv", "trajectories.csv", "trajectories.mrk.json", "SHA256SUMS"),
 }
 
 
@@ -64,6 +64,20 @@ def test_points_are_the_same_in_every_file(folder: Path, plan: NavigationPlan) -
             assert planned["name"] == control["label"] == rows[at][11] == point.name
             for place in (planned["position_mm"], control["position"], [float(cell) for cell in rows[at][1:4]]):
                 np.testing.assert_allclose(place, point.position, atol=1e-6)
+
+
+def test_the_tables_are_read_as_anybody_reads_csv(folder: Path, plan: NavigationPlan) -> None:
+    for name in ("landmarks", "trajectories"):
+        lines = (folder / f"{name}.csv").read_text("utf-8").splitlines()
+        assert lines[:3] == ["# frame = LPS", "# unit = mm", "# FrameOfReferenceUID = 1.2.840.7"]
+        rows = list(csv.DictReader(lines[3:]))
+        if name == "landmarks":
+            assert [row["name"] for row in rows] == ["nasion", "Ziel, links"]
+            assert [float(rows[1][f"{axis}_mm"]) for axis in "xyz"] == [31.25, 4.0, 1 / 3]
+        else:
+            assert [float(rows[0][f"entry_{axis}_mm"]) for axis in "xyz"] == [0.4, -88.1, 12.0]
+            assert [float(rows[0][f"end_{axis}_mm"]) for axis in "xyz"] == pytest.approx([31.25, 4.0, 1 / 3])
+            assert (rows[0]["avoid"], float(rows[0]["margin_mm"])) == ("vessels", 3.0)
 
 
 def test_the_transforms_lead_from_landmark_to_voxel_and_print(folder: Path) -> None:
@@ -128,6 +142,14 @@ def test_a_plan_without_points_has_the_same_files(tmp_path: Path) -> None:
         ("trajectories.mrk.json", "-88.1", "-88.2", r"trajectories\.mrk\.json: differs from plan\.json by 0\.100 mm"),
         ("trajectories.mrk.json", '"biopsy"', '"other"', r"trajectories\.mrk\.json: names other"),
         ("trajectories.mrk.json", '"LPS"', '"RAS"', r"trajectories\.mrk\.json: holds Line RAS mm"),
+        ("landmarks.csv", "31.25", "31.27", r"landmarks\.csv: differs from plan\.json by 0\.020 mm"),
+        ("landmarks.csv", "= LPS", "= RAS", r"landmarks\.csv: differs"),
+        ("landmarks.csv", "1.2.840.7", "1.2.840.8", r"landmarks\.csv: states another Frame of Reference UID"),
+        ("landmarks.csv", "= mm", "= inch", r"landmarks\.csv: has the unit"),
+        ("trajectories.csv", "-88.1", "-88.2", r"trajectories\.csv: differs from plan\.json by 0\.100 mm"),
+        ("trajectories.csv", "biopsy", "other", r"trajectories\.csv: names other"),
+        ("trajectories.csv", "= LPS", "= RAS", r"trajectories\.csv: states RAS mm"),
+        ("trajectories.csv", "1.2.840.7", "1.2.840.8", r"trajectories\.csv: states another Frame of Reference UID"),
         ("landmarks.fcsv", "31.25,4.0", "31.25,4.00", r"landmarks\.fcsv: is missing or has not the checksum"),
         ("SHA256SUMS", "plan.json", "../plan.json", r"SHA256SUMS: is no list"),
         ("print_from_lps.tfm", "-140.0", "-140.1", r"print_from_lps\.tfm: differs from plan\.json by 0\.05"),

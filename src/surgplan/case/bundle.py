@@ -19,15 +19,17 @@ from pydantic import TypeAdapter
 from surgplan.errors import BadInput, SurgplanError, blaming
 from surgplan.formats.atomic import Written, sha256_of, write_text
 from surgplan.formats.line_markups import read_lines, write_lines
-from surgplan.formats.markups import read_points, text_of, write_fcsv, write_mrk_json
+from surgplan.formats.line_tables import places_of, read_lines_csv, write_lines_csv
+from surgplan.formats.markups import StoredPoints, read_points, text_of, write_fcsv, write_mrk_json
+from surgplan.formats.point_tables import read_csv, write_csv
 from surgplan.formats.transforms import read_tfm, transform_file, transform_name, write_tfm
-from surgplan.model.frames import LPS, Frame, Transform
+from surgplan.model.frames import LPS, Array, Frame, Transform
 from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.navigation.trajectories import TrajectoryMeasures
 
 FORMAT, VERSION = "surgplan-navigation", 2
-LINES, SUMS = "trajectories.mrk.json", "SHA256SUMS"
+LINES, LINES_CSV, SUMS = "trajectories.mrk.json", "trajectories.csv", "SHA256SUMS"
 LARGEST_FILE = 64 << 20
 SAME_MM = 0.01
 """No point of the bundle differs more than this between its files (they agree far better)."""
@@ -53,11 +55,13 @@ def write_navigation(folder: Path, plan: NavigationPlan) -> tuple[Written, ...]:
     for name, points in (("landmarks", plan.landmarks), ("fiducials", plan.fiducials)):
         written.append(write_mrk_json(folder / f"{name}.mrk.json", points, plan.frame_of_reference))
         written.append(write_fcsv(folder / f"{name}.fcsv", points, plan.frame_of_reference))
+        written.append(write_csv(folder / f"{name}.csv", StoredPoints(points, plan.frame_of_reference)))
     written.append(_write_plan(folder / "plan.json", plan))
     names = [transform_file(each) for each in plan.transforms]
     if len(set(names)) != len(names):
         raise BadInput(folder, f"two transforms would be written to {max(names, key=names.count)}", advice=BUG)
     written += [write_tfm(folder / name, each) for name, each in zip(names, plan.transforms, strict=True)]
+    written.append(write_lines_csv(folder / LINES_CSV, plan.trajectories, plan.frame_of_reference))
     if plan.trajectories:
         written.append(write_lines(folder / LINES, plan.trajectories, plan.frame_of_reference))
     rows = sorted(f"{each.sha256}  {each.path.name}\n" for each in written)
@@ -76,31 +80,42 @@ def check_navigation(folder: Path) -> NavigationPlan:
     """
     plan = read_plan(folder / "plan.json")
     for name, points in (("landmarks", plan.landmarks), ("fiducials", plan.fiducials)):
-        for ending in (".mrk.json", ".fcsv"):
-            _compare_points(folder / f"{name}{ending}", points)
+        for ending in (".mrk.json", ".fcsv", ".csv"):
+            _compare_points(folder / f"{name}{ending}", points, plan.frame_of_reference)
     # what no body is larger than: transforms that agree there agree everywhere that matters
     reach = np.array([[x, y, z] for x in (-2e3, 2e3) for y in (-2e3, 2e3) for z in (-2e3, 2e3)])
     for transform in plan.transforms:
         path = folder / transform_file(transform)
         found = read_tfm(path, transform.fixed, transform.moving)
-        apart = float(np.abs(found.apply(reach) - transform.apply(reach)).max())
-        if apart > SAME_MM:
-            raise BadInput(path, f"differs from plan.json by {apart:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+        _refuse_apart(path, float(np.abs(found.apply(reach) - transform.apply(reach)).max()))
     _compare_lines(folder, plan)
     _compare_sums(folder)
     return plan
 
 
 def _compare_lines(folder: Path, plan: NavigationPlan) -> None:
-    if not plan.trajectories:
-        return
-    path = folder / LINES
-    found = read_lines(path)
-    if list(found) != [each.name for each in plan.trajectories]:
+    table, uid = read_lines_csv(folder / LINES_CSV)
+    _refuse_other_uid(folder / LINES_CSV, uid, plan.frame_of_reference)
+    _compare_places(folder / LINES_CSV, table, {each.name: places_of(each) for each in plan.trajectories})
+    if plan.trajectories:
+        ends = {each.name: np.array([each.entry, each.end]) for each in plan.trajectories}
+        _compare_places(folder / LINES, read_lines(folder / LINES), ends)
+
+
+def _compare_places(path: Path, found: dict[str, Array], meant: dict[str, Array]) -> None:
+    if list(found) != list(meant):
         raise BadInput(path, "names other trajectories than plan.json", advice=BUG)
-    apart = max(float(np.abs(found[each.name] - [each.entry, each.end]).max()) for each in plan.trajectories)
-    if apart > SAME_MM:
-        raise BadInput(path, f"differs from plan.json by {apart:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+    _refuse_apart(path, max((float(np.abs(found[name] - meant[name]).max()) for name in meant), default=0.0))
+
+
+def _refuse_apart(path: Path, apart_mm: float) -> None:
+    if apart_mm > SAME_MM:
+        raise BadInput(path, f"differs from plan.json by {apart_mm:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+
+
+def _refuse_other_uid(path: Path, found: str, meant: str) -> None:
+    if found != meant:
+        raise BadInput(path, "states another Frame of Reference UID than plan.json", advice=BUG)
 
 
 def _compare_sums(folder: Path) -> None:
@@ -115,13 +130,17 @@ def _compare_sums(folder: Path) -> None:
             raise BadInput(folder / name, f"is missing or has not the checksum of {SUMS}", advice=advice)
 
 
-def _compare_points(path: Path, points: PointSet) -> None:
-    found = read_points(path)
+def _compare_points(path: Path, points: PointSet, uid: str) -> None:
+    if path.suffix == ".csv":
+        found, told = read_csv(path)
+        _refuse_other_uid(path, told, uid)
+    else:
+        found = read_points(path)
     if [point.name for point in found] != [point.name for point in points]:
         raise BadInput(path, "names other points than plan.json", advice=BUG)
-    apart = float(np.linalg.norm(found.positions - points.positions, axis=1).max(initial=0.0))
-    if apart > SAME_MM:
-        raise BadInput(path, f"differs from plan.json by {apart:.3f} mm", f"at most {SAME_MM:g} mm", BUG)
+    if found.frame != points.frame:
+        raise BadInput(path, f"lies in {found.frame}", f"{points.frame}", BUG)
+    _refuse_apart(path, float(np.linalg.norm(found.positions - points.positions, axis=1).max(initial=0.0)))
 
 
 def plan_as_dict(plan: NavigationPlan) -> dict[str, Any]:

@@ -47,10 +47,7 @@ def write_csv(path: Path, stored: StoredPoints) -> Written:
     """
     frame = stored.points.frame
     text = io.StringIO()
-    text.write(f"# frame = {frame.name}\n")
-    text.write(f"# scope = {frame.scope}\n" if frame.scope else "")
-    text.write("# unit = mm\n")
-    text.write(f"# {UID_KEY} = {stored.frame_of_reference}\n" if stored.frame_of_reference else "")
+    text.write(comments(frame, stored.frame_of_reference))
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(HEADER)
     for point in stored.points:
@@ -58,6 +55,19 @@ def write_csv(path: Path, stored: StoredPoints) -> Written:
         sd = "" if point.uncertainty_mm is None else repr(point.uncertainty_mm)
         rows.writerow([point.name, *place, sd, " ".join(point.description.split())])
     return write_text(path, text.getvalue(), lambda written: _compare(path, read_csv(written), stored))
+
+
+def comments(frame: Frame, frame_of_reference: str) -> str:
+    """The lines above a table's header: what holds for all of its rows."""
+    told = {"frame": frame.name, "scope": frame.scope, "unit": "mm", UID_KEY: frame_of_reference}
+    return "".join(f"# {key} = {value}\n" for key, value in told.items() if value)
+
+
+def statements(text: str) -> tuple[dict[str, str], list[str]]:
+    """What the lines above a table's header state, and the table: names in it may begin with `#`."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    return dict(map(_statement, lines[:head])), lines[head:]
 
 
 def write_points_json(path: Path, stored: StoredPoints) -> Written:
@@ -113,10 +123,7 @@ def read_csv(path: Path, frame: Frame | None = None) -> StoredPoints:
         No header, a column is missing, no or two frames, another unit, a position that is not three finite numbers, or
         two points of one name.
     """
-    lines = [line for line in text_of(path).splitlines() if line.strip()]
-    head = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    told = dict(map(_statement, lines[:head]))
-    table = lines[head:]  # names of points may begin with `#`
+    told, table = statements(text_of(path))
     if not table:
         raise BadInput(path, "has no header", f"`{','.join(HEADER[:4])}`", AGAIN)
     parting = max(",;\t", key=table[0].count)
