@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -52,6 +53,15 @@ def test_the_case_holds_what_was_promised(finished: Path) -> None:
     assert any(name.startswith("print/") and name.endswith(".3mf") for name in names)
     assert any(name.startswith("report/") and name.endswith(".png") for name in names)
     assert not [name for name in names if ".part" in name], "a temporary file was left behind"
+
+
+def test_the_scene_opens_the_scan_the_labels_and_every_surface(finished: Path) -> None:
+    root = ElementTree.parse(finished / "navigation" / "scene.mrml").getroot()
+    files = [element.attrib["fileName"] for element in root if "fileName" in element.attrib]
+    found = {(finished / "navigation" / name).resolve().relative_to(finished.resolve()).as_posix() for name in files}
+    surfaces = {name for name in files_below(finished) if name.endswith(".ply")}
+    assert {"volume.nrrd", "labels.seg.nrrd", *surfaces} <= found <= set(files_below(finished))
+    assert "navigation/print_from_lps.tfm" in found
 
 
 def test_stdout_holds_the_written_paths_only(scan: Path, tmp_path: Path) -> None:

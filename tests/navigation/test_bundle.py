@@ -23,6 +23,7 @@ FILES = {
     *("landmarks.mrk.json", "landmarks.fcsv", "fiducials.mrk.json", "fiducials.fcsv", "plan.json"),
     *("lps_from_ras.tfm", "lps_from_ijk.tfm", "print_from_lps.tfm"),
     *("landmarks.csv", "fiducials.csv", "trajectories.csv", "trajectories.mrk.json", "SHA256SUMS"),
+    *("trajectory-1.mrk.json", "scene.mrml"),
 }
 
 
@@ -142,6 +143,10 @@ def test_a_plan_without_points_has_the_same_files(tmp_path: Path) -> None:
         ("trajectories.mrk.json", "-88.1", "-88.2", r"trajectories\.mrk\.json: differs from plan\.json by 0\.100 mm"),
         ("trajectories.mrk.json", '"biopsy"', '"other"', r"trajectories\.mrk\.json: names other"),
         ("trajectories.mrk.json", '"LPS"', '"RAS"', r"trajectories\.mrk\.json: holds Line RAS mm"),
+        ("trajectory-1.mrk.json", "-88.1", "-88.2", r"trajectory-1\.mrk\.json: differs from plan\.json by 0\.100"),
+        ("scene.mrml", "landmarks.mrk", "landmark.mrk", r"scene\.mrml: opens other files"),
+        ("scene.mrml", "biopsy", "other", r"scene\.mrml: opens other files"),
+        ("scene.mrml", '"LPS"', '"RAS"', r"scene\.mrml: .*in RAS, not LPS"),
         ("landmarks.csv", "31.25", "31.27", r"landmarks\.csv: differs from plan\.json by 0\.020 mm"),
         ("landmarks.csv", "= LPS", "= RAS", r"landmarks\.csv: differs"),
         ("landmarks.csv", "1.2.840.7", "1.2.840.8", r"landmarks\.csv: states another Frame of Reference UID"),

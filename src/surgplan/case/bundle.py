@@ -21,6 +21,7 @@ from surgplan.formats.atomic import Written, sha256_of, write_text
 from surgplan.formats.line_markups import read_lines, write_lines
 from surgplan.formats.line_tables import places_of, read_lines_csv, write_lines_csv
 from surgplan.formats.markups import StoredPoints, read_points, text_of, write_fcsv, write_mrk_json
+from surgplan.formats.mrml import SceneItem, read_scene, write_scene
 from surgplan.formats.point_tables import read_csv, write_csv
 from surgplan.formats.transforms import read_tfm, transform_file, transform_name, write_tfm
 from surgplan.model.frames import LPS, Array, Frame, Transform
@@ -30,6 +31,7 @@ from surgplan.navigation.trajectories import TrajectoryMeasures
 
 FORMAT, VERSION = "surgplan-navigation", 2
 LINES, LINES_CSV, SUMS = "trajectories.mrk.json", "trajectories.csv", "SHA256SUMS"
+SCENE = "scene.mrml"
 LARGEST_FILE = 64 << 20
 SAME_MM = 0.01
 """No point of the bundle differs more than this between its files (they agree far better)."""
@@ -41,8 +43,10 @@ CONVENTION = (
 BUG = "Report this as a bug"
 
 
-def write_navigation(folder: Path, plan: NavigationPlan) -> tuple[Written, ...]:
-    """Write landmarks, fiducials, the plan as JSON and each transform; read all of it back and compare.
+def write_navigation(folder: Path, plan: NavigationPlan, beside: Sequence[SceneItem] = ()) -> tuple[Written, ...]:
+    """Write landmarks, fiducials, trajectories, transforms, the plan and the scene; read all of it back and compare.
+
+    `beside` are the files of the case that the scene opens too, by their paths from `folder`.
 
     Raises
     ------
@@ -64,10 +68,28 @@ def write_navigation(folder: Path, plan: NavigationPlan) -> tuple[Written, ...]:
     written.append(write_lines_csv(folder / LINES_CSV, plan.trajectories, plan.frame_of_reference))
     if plan.trajectories:
         written.append(write_lines(folder / LINES, plan.trajectories, plan.frame_of_reference))
+    for number, each in enumerate(plan.trajectories, 1):
+        written.append(write_lines(folder / line_file(number), [each], plan.frame_of_reference))
+    written.append(write_scene(folder / SCENE, [*beside, *scene_items(plan)]))
     rows = sorted(f"{each.sha256}  {each.path.name}\n" for each in written)
     written.append(write_text(folder / SUMS, "".join(rows)))
     check_navigation(folder)
     return tuple(written)
+
+
+def line_file(number: int) -> str:
+    """The file of one trajectory alone: of a file with several, a scene of 3D Slicer opens the first only."""
+    return f"trajectory-{number}.mrk.json"
+
+
+def scene_items(plan: NavigationPlan) -> list[SceneItem]:
+    """What the scene opens of the bundle itself."""
+    lists = (("landmarks", plan.landmarks), ("fiducials", plan.fiducials))
+    return [
+        *(SceneItem("points", name, f"{name}.mrk.json") for name, points in lists if len(points)),
+        *(SceneItem("line", each.name, line_file(number)) for number, each in enumerate(plan.trajectories, 1)),
+        *(SceneItem("transform", transform_name(each), transform_file(each)) for each in plan.transforms),
+    ]
 
 
 def check_navigation(folder: Path) -> NavigationPlan:
@@ -89,6 +111,7 @@ def check_navigation(folder: Path) -> NavigationPlan:
         found = read_tfm(path, transform.fixed, transform.moving)
         _refuse_apart(path, float(np.abs(found.apply(reach) - transform.apply(reach)).max()))
     _compare_lines(folder, plan)
+    _compare_scene(folder, plan)
     _compare_sums(folder)
     return plan
 
@@ -100,6 +123,15 @@ def _compare_lines(folder: Path, plan: NavigationPlan) -> None:
     if plan.trajectories:
         ends = {each.name: np.array([each.entry, each.end]) for each in plan.trajectories}
         _compare_places(folder / LINES, read_lines(folder / LINES), ends)
+        for number, (name, places) in enumerate(ends.items(), 1):
+            _compare_places(folder / line_file(number), read_lines(folder / line_file(number)), {name: places})
+
+
+def _compare_scene(folder: Path, plan: NavigationPlan) -> None:
+    """The scene opens everything of the bundle; what lies outside of its folder need not be there in a copy."""
+    inside = [item for item in read_scene(folder / SCENE) if Path(item[2]).name == item[2]]
+    if inside != [(each.kind, each.name, each.file) for each in scene_items(plan)]:
+        raise BadInput(folder / SCENE, "opens other files than plan.json tells of", advice=BUG)
 
 
 def _compare_places(path: Path, found: dict[str, Array], meant: dict[str, Array]) -> None:

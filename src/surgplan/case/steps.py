@@ -16,6 +16,7 @@ from surgplan.case.sources import Ingested, load_source
 from surgplan.errors import blaming
 from surgplan.findings import Finding
 from surgplan.formats.atomic import Written
+from surgplan.formats.mrml import SceneItem
 from surgplan.ingest.accept import admitted
 from surgplan.ingest.examine import examine
 from surgplan.ingest.stage import IngestParams
@@ -163,12 +164,16 @@ def navigation_step(
     print_from_lps: Transform | None,
     folder: Path,
     surfaces: Sequence[Surface] | None = None,
+    beside: Sequence[SceneItem] = (),
 ) -> StepOutput[NavigationPlan]:
-    """Find fiducials, check landmarks, measure trajectories, gather the transforms; write the navigation bundle."""
+    """Find fiducials, check landmarks, measure trajectories, gather the transforms; write the navigation bundle.
+
+    `beside` are files of the case that the bundle's scene opens as well.
+    """
     from surgplan.case.bundle import write_navigation
 
     plan = plan_navigation(volume, landmarks, trajectories, params, print_from_lps, surfaces)
-    return StepOutput(plan, write_navigation(folder, plan), plan.findings)
+    return StepOutput(plan, write_navigation(folder, plan, beside), plan.findings)
 
 
 def report_step(given: ReportInput, params: ReportParams, folder: Path) -> StepOutput[Report]:

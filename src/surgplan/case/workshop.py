@@ -25,6 +25,7 @@ from surgplan.case.steps import (
     segment_step,
     surface_step,
 )
+from surgplan.formats.mrml import SceneItem
 from surgplan.ingest.gate import check_detail
 from surgplan.model.frames import LPS, PRINT, Transform
 from surgplan.model.labels import LabelMap, file_stem
@@ -95,6 +96,19 @@ class Workshop:
     def print_from_lps(self) -> Transform:
         """Where the print stage placed the model."""
         return Transform(PRINT, LPS, self.manifest.stages["print"].results["print_from_lps"])
+
+    def scene_items(self) -> tuple[SceneItem, ...]:
+        """Volume, label map and surfaces, as the scene in the folder `navigation` opens them."""
+        files = [name for name in self.manifest.stages["surface"].outputs if name.endswith(".ply")]
+        labels = [surface.label for surface in self.surfaces]
+        return (
+            SceneItem("volume", "volume", f"../{VOLUME}"),
+            SceneItem("segmentation", "labels", f"../{LABELS}"),
+            *(
+                SceneItem("model", each.name, f"../{name}", each.color)
+                for each, name in zip(labels, files, strict=True)
+            ),
+        )
 
     def report_input(self) -> ReportInput:
         """Everything that the page shows."""
@@ -184,10 +198,10 @@ def _print(shop: Workshop) -> StepOutput[Any]:
 def _navigate(shop: Workshop) -> StepOutput[Any]:
     plan, folder = shop.plan, shop.folder / "navigation"
     params = plan.recipe.navigation
-    # surfaces are read again only where a path has something to avoid
     surfaces = shop.surfaces if any(path.avoid for path in plan.trajectories) else None
     placed = shop.print_from_lps
-    output = navigation_step(shop.volume, plan.landmarks, plan.trajectories, params, placed, folder, surfaces)
+    beside = shop.scene_items()
+    output = navigation_step(shop.volume, plan.landmarks, plan.trajectories, params, placed, folder, surfaces, beside)
     shop.navigation = output.noun
     return output
 
