@@ -14,12 +14,14 @@ from pydantic import Field
 from surgplan.case.log import operator
 from surgplan.case.masks import MaskFiles
 from surgplan.case.recipe import Recipe, find_recipe, load_recipe, recipe_named_in, recipe_tables
+from surgplan.case.registered import read_registration_error
 from surgplan.case.source_note import remembered
 from surgplan.case.toml_files import parse_setting, parse_value, read_toml
 from surgplan.errors import WrongUsage
 from surgplan.model.frames import LPS, LPS_FROM_RAS, RAS
 from surgplan.model.labels import file_stem
 from surgplan.model.points import Landmark, PointSet, Trajectory
+from surgplan.navigation.registered import RegistrationError
 from surgplan.params import Params, nearest
 from surgplan.segment.given import Given
 from surgplan.segment.mask_params import EVERY
@@ -59,6 +61,9 @@ class TrajectoryEntry(Params):
         None, gt=0, le=1000, description="how far it goes from the entry, in mm; to the target when left out"
     )
     axis: tuple[str, ...] = Field((), description="two landmarks: the angle to the line from one to the other is told")
+    registration: str | RegistrationError | None = Field(
+        None, description="JSON of `surgplan register`, relative to the case file: its error widens the path"
+    )
 
     def trajectory(self, landmarks: PointSet, structures: Sequence[str], where: str) -> Trajectory:
         """The trajectory in LPS; unknown names are `WrongUsage`."""
@@ -76,6 +81,12 @@ class TrajectoryEntry(Params):
             )
         except ValueError as error:
             raise WrongUsage(where, str(error), advice="Move the entry or the target") from None
+
+    def with_error(self, folder: Path) -> TrajectoryEntry:
+        """The same with the registration's error itself in place of the name of its file, relative to `folder`."""
+        if not isinstance(self.registration, str):
+            return self
+        return self.model_copy(update={"registration": read_registration_error(folder / self.registration)})
 
     def _end(self, which: str, landmarks: PointSet, where: str) -> Any:
         given = getattr(self, which)
@@ -120,6 +131,12 @@ class CasePlan:
     def given(self) -> Given:
         """What the segmentation may look at beside the scan; masks are read from their files apart."""
         return Given(self.landmarks)
+
+    @property
+    def errors(self) -> dict[str, RegistrationError]:
+        """Trajectory → the error of the registration by which it is followed, for those that name one."""
+        told = {entry.name: entry.registration for entry in self.entries.trajectory}
+        return {name: error for name, error in told.items() if isinstance(error, RegistrationError)}
 
     @property
     def source(self) -> Path:
@@ -188,6 +205,8 @@ def plan_case(
     if "recipe" not in stored:
         raise WrongUsage(where, "no recipe was named", advice="Pass -r NAME; `surgplan recipes` lists them")
     entries = CaseFile.from_table(stored, where, also=STAGE_TABLES)
+    followed = tuple(entry.with_error(given.parent) for entry in entries.trajectory)
+    entries = entries.model_copy(update={"trajectory": followed})
     named_here = is_case_file and recipe is None
     beside = given.parent
     recipe_path = recipe_named_in(given, "names", entries.recipe) if named_here else find_recipe(entries.recipe, beside)

@@ -12,6 +12,7 @@ import numpy as np
 
 from surgplan.case.bundle import trajectories_adapter
 from surgplan.case.point_files import read_point_file, refuse_other_scan
+from surgplan.case.registered import read_registration_error
 from surgplan.case.steps import StepOutput
 from surgplan.errors import BadInput, WrongUsage, blaming
 from surgplan.findings import Finding, Level, verdict
@@ -24,8 +25,9 @@ from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Modality, Volume
 from surgplan.navigation.search import Search, SearchParams, entry_map, search_entries
-from surgplan.navigation.stage import NavigationParams, refuse_outside
+from surgplan.navigation.stage import NavigationParams, refuse_other_scans_error, refuse_outside
 from surgplan.navigation.trajectories import BoneLevels, TrajectoryMeasures, judge, measure_trajectory
+from surgplan.navigation.tre import ErrorModel
 from surgplan.params import nearest
 
 FORMAT, VERSION = "surgplan-trajectories", 1
@@ -44,6 +46,7 @@ class Asked:
     avoid: tuple[Path, ...] = ()
     volume: Path | None = None
     entry_map: Path | None = None
+    registration: Path | None = None
 
 
 def trajectories_step(asked: Asked, params: SearchParams, target: Path) -> StepOutput[tuple[TrajectoryMeasures, ...]]:
@@ -55,7 +58,7 @@ def trajectories_step(asked: Asked, params: SearchParams, target: Path) -> StepO
         A file is broken, of another scan, or in another frame than LPS; a place is unknown or outside of the scan.
     """
     stored = read_point_file(asked.points) if asked.points else StoredPoints(PointSet(()))
-    scan = _scan(asked, stored)
+    scan, uid = _scan(asked, stored)
     known = stored.points
     if known.frame != LPS:
         raise BadInput(asked.points, f"lies in {known.frame}", "LPS", "Carry the points to the scan's frame first")
@@ -76,26 +79,36 @@ def trajectories_step(asked: Asked, params: SearchParams, target: Path) -> StepO
     told = NavigationParams()
     levels = BoneLevels(told.bone_hu, told.cortex_hu)
     bodies = tuple(avoid.values())
-    made = tuple(measure_trajectory(path, scan, bodies, known, levels, params.tre_mm) for path in paths)
+    error = _error(asked, uid) or params.tre_mm
+    made = tuple(measure_trajectory(path, scan, bodies, known, levels, error) for path in paths)
     findings = [found for each, path in zip(made, paths, strict=True) for found in judge(each, path, Level.REFUSE)]
     findings += _none_left(search)
-    values = _as_dict(paths, made, search, findings, stored.frame_of_reference)
+    values = _as_dict(paths, made, search, findings, uid)
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
     written.insert(0, write_text(target, text + "\n", lambda path: _same(path, values)))
     return StepOutput(made, tuple(written), tuple(findings), values)
 
 
-def _scan(asked: Asked, stored: StoredPoints) -> Volume | None:
-    """The scan when it is CT, once the points were found to belong to it."""
-    if asked.volume is None:
+def _error(asked: Asked, uid: str) -> ErrorModel | None:
+    """The error of the registration that the path is followed by, when one is named."""
+    if asked.registration is None:
         return None
+    error = read_registration_error(asked.registration)
+    refuse_other_scans_error(asked.registration, error, uid)
+    return error.model()
+
+
+def _scan(asked: Asked, stored: StoredPoints) -> tuple[Volume | None, str]:
+    """The scan when it is CT, once the points were found to belong to it, and the Frame of Reference UID."""
+    if asked.volume is None:
+        return None, stored.frame_of_reference
     from surgplan.formats.images import read_volume
 
     volume = read_volume(asked.volume)
     names = [(asked.volume.name, volume.frame_of_reference), (str(asked.points), stored.frame_of_reference)]
-    refuse_other_scan(names)
+    uid = refuse_other_scan(names)
     refuse_outside(volume, stored.points)
-    return volume if volume.modality is Modality.CT else None
+    return volume if volume.modality is Modality.CT else None, uid
 
 
 def _mesh(path: Path) -> Surface:

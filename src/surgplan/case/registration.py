@@ -26,6 +26,7 @@ from surgplan.navigation.register import (
     gravest_first,
     register_points,
 )
+from surgplan.navigation.registered import RegistrationError
 from surgplan.navigation.stage import refuse_outside
 
 MESHES = (".stl", ".ply", ".obj", ".off", ".glb")
@@ -75,6 +76,7 @@ def registration_as_dict(made: Registration, uids: tuple[str, str]) -> dict[str,
     return {
         "verdict": verdict(made.findings),
         "accuracy": made.accuracy.as_dict(),
+        "error_model": RegistrationError.of(made.accuracy.model).model_dump(exclude={"frame_of_reference_uid"}),
         **({"confirmation": made.confirmation.as_dict()} if made.confirmation else {}),
         "findings": [finding.as_dict() for finding in made.findings],
         "frame_of_reference_uids": {"fixed": uids[0], "moving": uids[1]},

@@ -27,6 +27,7 @@ from surgplan.model.plate import Plate
 from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
+from surgplan.navigation.registered import RegistrationError
 from surgplan.navigation.stage import NavigationParams, NavigationPlan, plan_navigation
 from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import PrintParams, PrintResult, prepare
@@ -165,14 +166,16 @@ def navigation_step(
     folder: Path,
     surfaces: Sequence[Surface] | None = None,
     beside: Sequence[SceneItem] = (),
+    errors: Mapping[str, RegistrationError] | None = None,
 ) -> StepOutput[NavigationPlan]:
     """Find fiducials, check landmarks, measure trajectories, gather the transforms; write the navigation bundle.
 
-    `beside` are files of the case that the bundle's scene opens as well.
+    `beside` are files of the case that the bundle's scene opens as well; `errors` those of the registrations by which
+    trajectories are followed.
     """
     from surgplan.case.bundle import write_navigation
 
-    plan = plan_navigation(volume, landmarks, trajectories, params, print_from_lps, surfaces)
+    plan = plan_navigation(volume, landmarks, trajectories, params, print_from_lps, surfaces, errors or {})
     return StepOutput(plan, write_navigation(folder, plan, beside), plan.findings)
 
 

@@ -201,7 +201,9 @@ def _navigate(shop: Workshop) -> StepOutput[Any]:
     surfaces = shop.surfaces if any(path.avoid for path in plan.trajectories) else None
     placed = shop.print_from_lps
     beside = shop.scene_items()
-    output = navigation_step(shop.volume, plan.landmarks, plan.trajectories, params, placed, folder, surfaces, beside)
+    output = navigation_step(
+        shop.volume, plan.landmarks, plan.trajectories, params, placed, folder, surfaces, beside, plan.errors
+    )
     shop.navigation = output.noun
     return output
 

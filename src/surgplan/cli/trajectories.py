@@ -26,6 +26,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--points", type=PATH, help="Points that the places name, in any format; or a case folder.")
 @click.option("--volume", type=PATH, help="The CT, for the bone on the way.")
 @click.option("--map", "entry_map", type=PATH, help="Write the clearance from each place of the patch, .vtk.")
+@click.option("--registration", type=PATH, help="JSON of `surgplan register`: its error widens the path.")
 @params_options(SearchParams)
 @overwrite_option
 @speaking
@@ -40,6 +41,7 @@ def command(
     points: Path | None,
     volume: Path | None,
     entry_map: Path | None,
+    registration: Path | None,
     overwrite: bool,
     output: Output,
     **options: Any,
@@ -59,11 +61,11 @@ def command(
         raise WrongUsage("--near", "goes with --radius-mm and --search", advice="Pass all three or neither")
     if entry_map is not None and patch is None:
         raise WrongUsage("--map", "needs --search", advice="Name the mesh to search on")
-    for path in (*avoid, *(each for each in (patch, points, volume) if each is not None)):
+    for path in (*avoid, *(each for each in (patch, points, volume, registration) if each is not None)):
         existing(path)
     for path in (target, *([entry_map] if entry_map else [])):
         refuse_overwriting(path, overwrite)
     params = SearchParams.from_table(given(options), "command line")
-    asked = Asked(aim, points, entry, patch, near, radius_mm, avoid, volume, entry_map)
+    asked = Asked(aim, points, entry, patch, near, radius_mm, avoid, volume, entry_map, registration)
     made = trajectories_step(asked, params, target)
     output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Self
 
 import numpy as np
@@ -15,8 +16,11 @@ from surgplan.model.frames import LPS, LPS_FROM_RAS, PRINT, Array, Transform, sa
 from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Modality, Volume
+from surgplan.navigation.registered import RegistrationError
 from surgplan.navigation.trajectories import BoneLevels, TrajectoryMeasures, judge, measure_trajectory
 from surgplan.params import Params
+
+NO_ERRORS: Mapping[str, RegistrationError] = MappingProxyType({})
 
 INSIDE_MM = 1e-6
 """A point on the outermost face of the scan's outermost voxel lies in the scan."""
@@ -94,6 +98,7 @@ def plan_navigation(
     params: NavigationParams,
     print_from_lps: Transform | None,
     surfaces: Sequence[Surface] | None = None,
+    errors: Mapping[str, RegistrationError] = NO_ERRORS,
 ) -> NavigationPlan:
     """Check that points lie in the scan, find its fiducial markers, measure trajectories, gather the transforms.
 
@@ -109,12 +114,14 @@ def plan_navigation(
         From LPS to the build plate, or None when nothing was prepared for printing.
     surfaces:
         The structures that trajectories may have to avoid; None when there are none to measure.
+    errors:
+        Trajectory → the error of the registration by which it is followed; the others have `params.tre_mm`.
 
     Raises
     ------
     BadInput
         A landmark, entry or target lies outside of the scan; the message tells how far. A structure to avoid
-        has no surface.
+        has no surface. A registration belongs to another scan.
     FrameMismatch
         Something does not lie in LPS, or the print's transform does not lead from there to the build plate.
     """
@@ -133,7 +140,7 @@ def plan_navigation(
     if print_from_lps is not None:
         # composing with the identities of both frames is what checks them
         transforms.append(Transform.identity(PRINT, PRINT) @ print_from_lps @ Transform.identity(LPS, LPS))
-    measures, told = _measured(volume, landmarks, trajectories, params, surfaces)
+    measures, told = _measured(volume, landmarks, trajectories, params, surfaces, errors)
     findings += (*told, *_told_reference(volume))
     uid = volume.frame_of_reference
     return NavigationPlan(landmarks, fiducials, tuple(trajectories), tuple(transforms), uid, findings, measures)
@@ -145,17 +152,30 @@ def _measured(
     trajectories: Sequence[Trajectory],
     params: NavigationParams,
     surfaces: Sequence[Surface] | None,
+    errors: Mapping[str, RegistrationError],
 ) -> tuple[tuple[TrajectoryMeasures, ...], list[Finding]]:
     levels, broken = BoneLevels(params.bone_hu, params.cortex_hu), Level(params.broken_margin)
     scan = volume if volume.modality is Modality.CT else None
     measures, findings = [], []
     for path in trajectories:
-        measures.append(measure_trajectory(path, scan, surfaces, landmarks, levels, params.tre_mm))
+        known = errors.get(path.name)
+        if known is not None:
+            refuse_other_scans_error(f"registration of {path.name}", known, volume.frame_of_reference)
+        error = known.model() if known else params.tre_mm
+        measures.append(measure_trajectory(path, scan, surfaces, landmarks, levels, error))
         findings += judge(measures[-1], path, broken)
         if path.avoid and surfaces is None:
             measured = f"distances to {', '.join(path.avoid)} were not measured: no surfaces are at hand"
             findings.append(Finding("trajectory-unmeasured", Level.WARN, measured, subject=path.name))
     return tuple(measures), findings
+
+
+def refuse_other_scans_error(subject: object, error: RegistrationError, uid: str) -> None:
+    """`BadInput` when a registration leads to another scan than the one with this Frame of Reference UID."""
+    known = error.frame_of_reference_uid
+    if known and uid and known != uid:
+        advice = "Register to this scan"
+        raise BadInput(subject, f"leads to another scan: Frame of Reference UID {known}", uid, advice)
 
 
 def _named_places(landmarks: PointSet, trajectories: Sequence[Trajectory]) -> Iterator[tuple[str, Array]]:
