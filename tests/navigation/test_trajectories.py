@@ -11,7 +11,7 @@ from surgplan.model.frames import LPS
 from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Grid, Modality, Volume
-from surgplan.navigation.segment_distance import nearest_to_segment, winding
+from surgplan.navigation.segment_distance import Triangles, nearest_to_segment, winding
 from surgplan.navigation.stage import NavigationParams, plan_navigation
 from surgplan.navigation.trajectories import BoneLevels, bone_stretches, find_corridor, judge, measure_trajectory
 from surgplan.navigation.tre import ErrorModel, error_model
@@ -58,6 +58,15 @@ def test_distances_to_a_sphere_are_within_two_hundredths() -> None:
         elif truth < -0.02:
             assert found.distance_mm == 0
             assert found.inside_mm > 0
+
+
+def test_the_quick_distance_of_a_search_is_that_of_a_sphere() -> None:
+    ball = Triangles.of(sphere(10.0, (1, 2, 3)))
+    centre = np.array([1.0, 2.0, 3.0])
+    for away in (10.5, 14.0, 30.0):
+        ends = centre + np.array([[away, -20.0, 0.0], [away, 25.0, 0.0]])
+        assert ball.distance(*ends) == pytest.approx(away - 10.0, abs=0.02)
+    assert ball.distance(centre - np.array([0, 20.0, 0]), centre + np.array([0.2, 25, 0.1])) == 0.0
 
 
 def test_distances_to_a_box_are_exact_also_along_its_edges_and_beside_its_faces() -> None:

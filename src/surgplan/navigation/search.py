@@ -18,7 +18,7 @@ from surgplan.errors import BadInput
 from surgplan.model.frames import LPS, Array
 from surgplan.model.points import Trajectory
 from surgplan.model.surface import Surface
-from surgplan.navigation.segment_distance import Nearest, nearest_to_segment, winding
+from surgplan.navigation.segment_distance import Nearest, Triangles, nearest_to_segment, winding
 from surgplan.navigation.trajectories import find_corridor
 from surgplan.params import Params
 
@@ -267,11 +267,15 @@ def _exact(
 ) -> tuple[Entry, ...]:
     """The best entries that lie apart and keep the margin when measured exactly, best first."""
     chosen: list[Entry] = []
-    left = ranked
+    left, limit = ranked, params.margin_mm + half
+    triangles = [Triangles.of(surface) for surface in avoid.values()] if len(ranked) else []
     for _ in range(MOST_EXACT):
         if not len(left) or len(chosen) == params.best:
             break
         at, left = left[0], left[1:]
+        # what is too near is found without asking for the length within, which takes ten times as long
+        if any(each.distance(places[at], target) < limit for each in triangles):
+            continue
         near = {name: nearest_to_segment(places[at], target, surface) for name, surface in avoid.items()}
         clear = min((each.distance_mm for each in near.values()), default=np.inf) - half
         if clear < params.margin_mm or any(each.distance_mm == 0 for each in near.values()):

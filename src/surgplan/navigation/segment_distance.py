@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
@@ -32,6 +31,34 @@ class Nearest:
     inside_mm: float
 
 
+@dataclass(frozen=True, eq=False)
+class Triangles:
+    """A mesh's triangles (m, 3, 3) with centre (m, 3) and radius (m,) of each, mm: made once for many segments."""
+
+    corners: Array
+    middles: Array
+    reach: Array
+
+    @classmethod
+    def of(cls, surface: Surface) -> Triangles:
+        """Those of a surface."""
+        corners = surface.corners
+        middles = corners.mean(axis=1)
+        return cls(corners, middles, np.sqrt(((corners - middles[:, None]) ** 2).sum(axis=2).max(axis=1)))
+
+    def near(self, start: Array, end: Array) -> Array:
+        """(k, 3, 3) those that may be the nearest: centres lie on their triangles, so the nearest is a bound."""
+        apart = self.middles - _on_segment(start, end, self.middles)
+        away: Array = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+        near: Array = self.corners[away - self.reach <= away.min() + 1e-9]
+        return near
+
+    def distance(self, start: Array, end: Array) -> float:
+        """How far the segment keeps from the triangles, mm; 0 where it goes through one, but not within."""
+        near = self.near(start, end)
+        return 0.0 if len(crossing_shares(start, end - start, near)) else _by_ends_and_edges(start, end, near)[0]
+
+
 def nearest_to_segment(start: Array, end: Array, surface: Surface) -> Nearest:
     """The shortest distance between the segment from `start` to `end`, (3,) mm, and a mesh in the same frame.
 
@@ -43,7 +70,7 @@ def nearest_to_segment(start: Array, end: Array, surface: Surface) -> Nearest:
     corners, step = surface.corners, end - start
     if not len(corners) or not step.any():
         raise ValueError("a distance needs triangles and a segment with a length")
-    near = corners[_candidates(start, end, corners)]
+    near = Triangles.of(surface).near(start, end)
     distance, on_segment, on_mesh = _by_ends_and_edges(start, end, near)
     crossings = crossing_shares(start, step, near)
     inside = _length_inside(start, step, corners, crossings)
@@ -51,15 +78,6 @@ def nearest_to_segment(start: Array, end: Array, surface: Surface) -> Nearest:
         on_segment = on_mesh = start + crossings[0] * step
         distance = 0.0
     return Nearest(0.0 if inside > 0 else distance, on_segment, on_mesh, inside)
-
-
-def _candidates(start: Array, end: Array, corners: Array) -> NDArray[np.bool_]:
-    """(m,) triangles that may be the nearest: centres lie on their triangles, so the nearest bounds the distance."""
-    middles = corners.mean(axis=1)
-    reach = np.sqrt(((corners - middles[:, None]) ** 2).sum(axis=2).max(axis=1))
-    away = np.linalg.norm(middles - _on_segment(start, end, middles), axis=1)
-    near: NDArray[np.bool_] = away - reach <= away.min() + 1e-9
-    return near
 
 
 def _on_segment(start: Array, end: Array, places: Array) -> Array:
