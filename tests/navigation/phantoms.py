@@ -42,19 +42,35 @@ class Rod:
     hu: float = MARKER
 
 
+@dataclass(frozen=True)
+class Tube:
+    """A cylinder with flat ends, with a hole of radius `hole` when that is not 0: a donut, a screw's shaft or head."""
+
+    centre: Sequence[float]
+    axis: Sequence[float]
+    radius: float
+    length: float
+    hole: float = 0.0
+    hu: float = MARKER
+
+
+Thing = Ball | Rod | Tube
+
+
 def scan(
-    things: Sequence[Ball | Rod],
+    things: Sequence[Thing],
     size_mm: float = 64.0,
     spacing: Sequence[float] = (0.8, 0.8, 1.0),
     direction: Array | None = None,
     noise_hu: float = NOISE_HU,
     seed: int = 1,
+    fine_mm: float = FINE_MM,
 ) -> Volume:
     """A CT of a cube of `size_mm` round LPS (0, 0, 0); later things lie over earlier ones."""
     axes = np.eye(3) if direction is None else direction
     size = np.ceil(size_mm / np.array(spacing)).astype(int)
     grid = Grid(size, spacing, -axes @ ((size - 1) / 2 * spacing), axes)
-    finer = np.ceil(grid.spacing / FINE_MM).astype(int)
+    finer = np.ceil(grid.spacing / fine_mm).astype(int)
     fine = Grid(size * finer, grid.spacing / finer, grid.lps_from_ijk.apply(-0.5 + 0.5 / finer), axes)
     painted = np.full(fine.shape, AIR, np.float32)
     for thing in things:
@@ -66,21 +82,39 @@ def scan(
     return Volume(grid, np.clip(np.rint(voxels), -1024, HIGHEST).astype(np.int16), Modality.CT, "1.2.3")
 
 
-def _paint(painted: NDArray[np.float32], fine: Grid, thing: Ball | Rod) -> None:
-    ends = [thing.centre] * 2 if isinstance(thing, Ball) else [thing.start, thing.end]
-    a, b = fine.ijk_from_lps.apply(ends)
-    reach = thing.radius / fine.spacing + 1
-    low = np.maximum(np.floor(np.minimum(a, b) - reach), 0).astype(int)
-    high = np.minimum(np.ceil(np.maximum(a, b) + reach) + 1, fine.size).astype(int)
+def _paint(painted: NDArray[np.float32], fine: Grid, thing: Thing) -> None:
+    middle, reach_mm = _around(thing)
+    ends, reach = fine.ijk_from_lps.apply(middle), reach_mm / fine.spacing + 1
+    low = np.maximum(np.floor(ends.min(axis=0) - reach), 0).astype(int)
+    high = np.minimum(np.ceil(ends.max(axis=0) + reach) + 1, fine.size).astype(int)
     if (high <= low).any():
         return
     i, j, k = np.meshgrid(*[np.arange(x, y) for x, y in zip(low, high, strict=True)], indexing="ij")
-    places = np.stack([i, j, k], axis=-1) * fine.spacing
-    start, along = a * fine.spacing, (b - a) * fine.spacing
-    share = np.clip((places - start) @ along / max(float(along @ along), 1e-9), 0, 1)[..., None]
-    inside = ((places - start - share * along) ** 2).sum(axis=-1) <= thing.radius**2
+    inside = _inside(thing, fine.lps_from_ijk.apply(np.stack([i, j, k], axis=-1).reshape(-1, 3)))
     window = painted[low[2] : high[2], low[1] : high[1], low[0] : high[0]]
-    window[inside.transpose(2, 1, 0)] = thing.hu
+    window[inside.reshape(i.shape).transpose(2, 1, 0)] = thing.hu
+
+
+def _around(thing: Thing) -> tuple[Array, float]:
+    """Points, (n, 3) LPS mm, and the distance from them within which the thing lies."""
+    if isinstance(thing, Rod):
+        return np.array([thing.start, thing.end], float), thing.radius
+    reach = thing.radius if isinstance(thing, Ball) else float(np.hypot(thing.radius, thing.length / 2))
+    return np.array([thing.centre], float), reach
+
+
+def _inside(thing: Thing, places: Array) -> NDArray[np.bool_]:
+    if isinstance(thing, Tube):
+        offsets = places - thing.centre
+        along = offsets @ (np.array(thing.axis, float) / np.linalg.norm(thing.axis))
+        away = np.sqrt(np.maximum((offsets**2).sum(axis=1) - along**2, 0))
+        inside: NDArray[np.bool_] = (np.abs(along) <= thing.length / 2) & (away <= thing.radius) & (away >= thing.hole)
+        return inside
+    if isinstance(thing, Ball):
+        return np.asarray(((places - thing.centre) ** 2).sum(axis=1) <= thing.radius**2)
+    start, whole = thing.start, np.subtract(thing.end, thing.start)
+    share = np.clip((places - start) @ whole / max(float(whole @ whole), 1e-9), 0, 1)[:, None]
+    return np.asarray(((places - start - share * whole) ** 2).sum(axis=1) <= thing.radius**2)
 
 
 HEAD = Ball((0, 0, 0), 22.0, SKIN)

@@ -102,3 +102,6 @@ def test_patients_without_markers_have_none(scan: str, test_data: Path) -> None:
     assert [each.check for each in findings] == ["fiducials-rejected"]
     assert findings[0].level == Level.NOTE
     assert findings[0].measured.startswith("bright spots that are no markers: ")
+    for kind in ("spheres", "donuts", "screws"):
+        found, _ = find_fiducials(volume, NavigationParams(fiducials=kind, min_markers=1))
+        assert len(found) == 0, f"{kind}: {found.positions}"

@@ -33,6 +33,9 @@ BLUR_MM = 0.65
 TWO_SIDED_HU = 300.0
 """A background that differs more than this has skin on one side and air on the other."""
 
+CORRELATED, NEVER_BELOW_MM = 2.0, 0.02
+"""By how much correlated noise widens what independent noise would give; what no marker is known better than."""
+
 SCALES = np.array([0.1, 0.1, 0.1, 0.1, 100.0, 0.1, 100.0, 100.0, 0.1, 0.1, 0.1, 0.01])
 """Typical change of each parameter: centre, radius, ball, blur, air; tissue, and of the boundary between air and tissue
 two tilts, height and curvature (1/mm)."""
@@ -44,13 +47,14 @@ class Ball:
 
     `centre` is (3,) LPS mm, `blur_mm` the standard deviation of its point spread. `misfit` is the root mean square of
     what the fit leaves over, as a share of how far the ball stands out of the brighter side of its background: 0.01 to
-    0.05 for balls with noise, more for anything else.
+    0.05 for balls with noise, more for anything else. `sd_mm` is the standard deviation of the centre along each axis.
     """
 
     centre: Array
     diameter_mm: float
     blur_mm: float
     misfit: float
+    sd_mm: float = 0.0
 
 
 def fit_ball(volume: Volume, centre: Array, radius_mm: float) -> Ball | None:
@@ -77,7 +81,19 @@ def fit_ball(volume: Volume, centre: Array, radius_mm: float) -> Ball | None:
     if not np.isfinite(values).all() or stands_out <= 0:
         return None
     noise = np.sqrt((found.fun**2).sum() / (patch.values.size - start.size))
-    return Ball(centre + values[:3], 2 * abs(float(values[3])), abs(float(values[5])), float(noise / stands_out))
+    sure = sure_mm(found.jac / scales, float(noise), np.eye(start.size)[:3])
+    return Ball(centre + values[:3], 2 * abs(float(values[3])), abs(float(values[5])), float(noise / stands_out), sure)
+
+
+def sure_mm(jacobian: Array, noise: float, moves: Array) -> float:
+    """Standard deviation along each axis, mm, of a place that depends on a fit's parameters as `moves` (3, p) says.
+
+    To first order, from the residuals' size and the Jacobian (n, p). CT noise hangs together over neighbouring voxels,
+    which counts as fewer of them: `CORRELATED` stands for it, and `NEVER_BELOW_MM` for the model's own faults.
+    """
+    spread = np.linalg.pinv(jacobian.T @ jacobian)
+    variance = float(np.trace(moves @ spread @ moves.T)) / 3 * noise**2
+    return float(np.hypot(CORRELATED * np.sqrt(max(variance, 0.0)), NEVER_BELOW_MM))
 
 
 @dataclass(frozen=True)

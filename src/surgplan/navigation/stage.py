@@ -29,11 +29,27 @@ INSIDE_MM = 1e-6
 class NavigationParams(Params):
     """What goes to the navigation system."""
 
-    fiducials: Literal["auto", "none"] = Field("auto", description="look for fiducial markers in the scan, or not")
-    marker_diameter_mm: tuple[float, float] = Field((3.0, 9.0), description="smallest and largest marker, in mm")
-    marker_hu: float = Field(600.0, ge=-500, le=3000, description="a marker is brighter than this, in HU")
+    fiducials: Literal["auto", "none", "spheres", "donuts", "screws"] = Field(
+        "auto", description="markers to look for in the scan: auto is spheres and donuts; screws only when asked for"
+    )
+    marker_diameter_mm: tuple[float, float] = Field((3.0, 9.0), description="smallest and largest sphere, in mm")
+    marker_hu: float = Field(600.0, ge=-500, le=3000, description="a sphere is brighter than this, in HU")
     skin_mm: float = Field(5.0, ge=0, le=500, description="how deep below the skin a marker may lie, in mm")
-    min_markers: int = Field(3, ge=1, le=100, description="fewer markers than this are left out: likely false")
+    min_markers: int = Field(
+        3, ge=1, le=100, description="fewer markers of a kind than this are left out: likely false"
+    )
+    donut_diameter_mm: tuple[float, float] = Field((10.0, 20.0), description="smallest and largest donut, in mm")
+    donut_hole_mm: tuple[float, float] = Field((2.5, 7.0), description="smallest and largest hole of a donut, in mm")
+    donut_hu: float = Field(200.0, ge=-500, le=3000, description="a donut is brighter than this, in HU")
+    donut_point: Literal["middle", "skin"] = Field(
+        "middle", description="a donut's point: the middle of the ring, or the skin on its axis, under the hole"
+    )
+    screw_diameter_mm: tuple[float, float] = Field((1.0, 3.0), description="thinnest and thickest screw, in mm")
+    screw_length_mm: tuple[float, float] = Field((3.0, 12.0), description="shortest and longest screw, in mm")
+    screw_hu: float = Field(1500.0, ge=-500, le=3000, description="a screw is brighter than this, in HU")
+    screw_point: Literal["head", "tip", "middle"] = Field(
+        "head", description="a screw's point: the middle of its outer face, of its inner face, or of its whole length"
+    )
     broken_margin: Literal["refuse", "warn"] = Field(
         "refuse", description="what a trajectory is that comes nearer to a structure than its margin"
     )
@@ -45,11 +61,12 @@ class NavigationParams(Params):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        smallest, largest = self.marker_diameter_mm
-        if not 0.5 <= smallest <= largest <= 50:
-            raise ValueError(
-                f"marker_diameter_mm [{smallest:g}, {largest:g}] is not two lengths in order, 0.5 to 50 mm"
-            )
+        for key in ("marker_diameter_mm", "donut_diameter_mm", "donut_hole_mm", "screw_diameter_mm", "screw_length_mm"):
+            smallest, largest = getattr(self, key)
+            if not 0.5 <= smallest <= largest <= 50:
+                raise ValueError(f"{key} [{smallest:g}, {largest:g}] is not two lengths in order, 0.5 to 50 mm")
+        if self.donut_hole_mm[0] >= self.donut_diameter_mm[1]:
+            raise ValueError("donut_hole_mm is wider than any donut of donut_diameter_mm")
         if self.cortex_hu < self.bone_hu:
             raise ValueError(f"cortex_hu {self.cortex_hu:g} lies below bone_hu {self.bone_hu:g}")
         return self
@@ -134,7 +151,7 @@ def plan_navigation(
     if len(set(names)) != len(names):
         raise BadInput("trajectories", f"two are named {max(names, key=names.count)!r}", advice="Rename one of them")
     fiducials, findings = PointSet(()), tuple[Finding, ...]()
-    if params.fiducials == "auto":
+    if params.fiducials != "none":
         fiducials, findings = find_fiducials(volume, params, {point.name for point in landmarks})
     transforms = [LPS_FROM_RAS, volume.grid.lps_from_ijk]
     if print_from_lps is not None:
