@@ -115,7 +115,7 @@ def check_scale(array: NDArray[Any], low: float, high: float, clipped_hu: float)
     if low > AIR_HU:
         level = Level.REFUSE if low >= 0 else Level.WARN
         advice = "Thresholds in HU may not fit this scan; check its rescale values"
-        limit = f"{'0' if level is Level.REFUSE else AIR_HU} HU"
+        limit = f"below {0 if level is Level.REFUSE else AIR_HU} HU"
         findings.append(Finding("hu-scale", level, f"darkest voxel {low:g} HU", limit, advice, ACR))
     if high in CLIPPED_HU or (high < clipped_hu and _piles_up(array, high)):
         count = int(np.count_nonzero(array == array.dtype.type(high)))

@@ -89,7 +89,7 @@ def _parts(dropped: Dropped) -> str:
     x, y, z = dropped.largest_at
     count = "1 part" if dropped.count == 1 else f"{dropped.count} parts"
     told = f"{count} of {_volume(dropped.volume_mm3)} dropped; the largest, {_volume(dropped.largest_mm3)}"
-    return f"{told}, lies at ({x:.0f}, {y:.0f}, {z:.0f}) mm LPS"
+    return f"{told}, lies at ({x:z.0f}, {y:z.0f}, {z:z.0f}) mm LPS"
 
 
 def told_edge(name: str, edge: Edge, low: float, before_mm3: float, after_mm3: float) -> Finding:

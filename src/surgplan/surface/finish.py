@@ -56,7 +56,7 @@ def dropped_specks(surface: Surface, least_mm3: float) -> tuple[Surface, Surface
     solid, hollow = small & (volumes > 0), small & (volumes <= 0)
     measured = (
         f"{int(solid.sum())} bodies of together {volumes[solid].sum():.2f} mm³ and {int(hollow.sum())} cavities of "
-        f"{-volumes[hollow].sum():.2f} mm³ dropped"
+        f"{-volumes[hollow].sum():z.2f} mm³ dropped"
     )
     limit = f"each below {least_mm3:g} mm³"
     return (
