@@ -69,6 +69,7 @@ def test_only_what_changed_is_made_again(lab: Path) -> None:
     assert (code, ran) == (0, [("right-18", "print"), ("right-18", "segment"), ("right-18", "surface")]), err
 
 
+@pytest.mark.slow
 def test_a_bad_scan_stops_its_own_case_only(lab: Path) -> None:
     slices = sorted((lab / "scans" / "left-17").iterdir())
     slices[9].unlink()

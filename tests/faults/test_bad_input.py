@@ -18,6 +18,8 @@ import pytest
 
 from tests.program import Ended, files_below, surgplan
 
+SLOW = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -227,7 +229,10 @@ def started(scan: Path, case: Path, until: Callable[[], bool]) -> subprocess.Pop
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", [".surgplan/lock", "volume.nrrd", "labels.seg.nrrd"])
+@pytest.mark.parametrize(
+    "after",
+    ["volume.nrrd", *(pytest.param(each, marks=pytest.mark.slow) for each in (".surgplan/lock", "labels.seg.nrrd"))],
+)
 def test_being_interrupted(scan: Path, tmp_path: Path, number: signal.Signals, after: str) -> None:
     case = tmp_path / "case"
     process = started(scan, case, (case / after).exists)
@@ -241,7 +246,7 @@ def test_being_interrupted(scan: Path, tmp_path: Path, number: signal.Signals, a
     assert run(scan, case).code == 0
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.5, 1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("delay", [0.5, 2.0, *(pytest.param(each, marks=SLOW) for each in (0.1, 1.0, 1.5, 3.0))])
 def test_being_killed(scan: Path, example: Path, tmp_path: Path, delay: float) -> None:
     case, undisturbed = tmp_path / "case", tmp_path / "undisturbed"
     process = started(scan, case, (case / ".surgplan" / "lock").exists)
@@ -268,7 +273,14 @@ def test_two_processes_on_one_case(scan: Path, tmp_path: Path) -> None:
         assert f"process {first.pid}" in second.error
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "volume.nrrd", "labels.seg.nrrd", "surfaces/skull.ply"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "manifest.json",
+        "volume.nrrd",
+        *(pytest.param(each, marks=SLOW) for each in ("labels.seg.nrrd", "surfaces/skull.ply")),
+    ],
+)
 def test_a_damaged_case_is_mended_or_refused(scan: Path, tmp_path: Path, name: str) -> None:
     case = tmp_path / "case"
     assert run(scan, case).code == 0

@@ -66,7 +66,7 @@ def test_prusaslicer_states_the_same_sizes(case: Path) -> None:
     assert sizes == pytest.approx(meant, abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["skull-example.3mf", "skull.stl"])
+@pytest.mark.parametrize("name", ["skull-example.3mf", pytest.param("skull.stl", marks=pytest.mark.slow)])
 def test_prusaslicer_slices_it_without_a_repair(case: Path, tmp_path: Path, name: str) -> None:
     prusa = program("prusa-slicer")
     target = tmp_path / "out.gcode"

@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,9 +137,19 @@ def brute_force(vertices: Array, triangles: Ints) -> set[tuple[int, int]]:
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 10**6), noise=st.sampled_from([0.0, 0.05, 0.15, 0.4]))
 def test_self_intersections_are_those_of_brute_force(seed: int, noise: float) -> None:
+    check_against_brute_force(seed, noise)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.15])
+def test_self_intersections_of_one_ball_are_those_of_brute_force(noise: float) -> None:
+    check_against_brute_force(7, noise)
+
+
+def check_against_brute_force(seed: int, noise: float) -> None:
     vertices, triangles = ball()
     vertices = vertices + np.random.default_rng(seed).normal(0, noise or 1e-12, vertices.shape)
     assert {tuple(pair) for pair in self_intersections(vertices, triangles).tolist()} == brute_force(
