@@ -33,6 +33,7 @@ from surgplan.model.masks import NamedMask
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
+from surgplan.printing.instruments import instruments
 from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import prepare
 from surgplan.report.stage import ReportInput
@@ -85,6 +86,13 @@ class Workshop:
         files = [self.folder / name for name in self.manifest.stages["surface"].outputs if name.endswith(".ply")]
         return tuple(ply_quality(path, path.read_bytes()) for path in files)
 
+    @property
+    def bodies(self) -> tuple[Surface, ...]:
+        """What is printed: the surfaces, and the planned instruments where the recipe wants them."""
+        wanted = self.plan.trajectories if self.plan.recipe.print.instruments else ()
+        first = 1 + max((surface.label.value for surface in self.surfaces), default=0)
+        return (*self.surfaces, *instruments(wanted, first))
+
     @cached_property
     def navigation(self) -> NavigationPlan:
         """Landmarks, fiducials, trajectories and transforms."""
@@ -123,7 +131,7 @@ class Workshop:
             labels=self.labels,
             surfaces=self.surfaces,
             measures=measures_adapter().validate_python(manifest.stages["surface"].results["measures"]),
-            plate=prepare(self.surfaces, plan.recipe.print, plan.case).plate,
+            plate=prepare(self.bodies, plan.recipe.print, plan.case).plate,
             plan=self.navigation,
             findings=tuple((name, finding) for name in done for finding in manifest.stages[name].found()),
             files={name: record.sha256 for stage in done for name, record in manifest.stages[stage].outputs.items()},
@@ -188,7 +196,7 @@ def _print(shop: Workshop) -> StepOutput[Any]:
     folder = shop.folder / "print"
     threemf = folder / f"{file_stem(shop.plan.case)}.3mf"
     params = shop.plan.recipe.print
-    output = print_step(shop.surfaces, params, shop.plan.case, threemf, folder)
+    output = print_step(shop.bodies, params, shop.plan.case, threemf, folder)
     voxel = str(shop.manifest.stages["ingest"].results["facts"]["voxel size (mm)"])
     wall = find_printer(params.printer).smallest_wall_mm / params.scale
     told = check_detail(max(map(float, voxel.split(" × "))), wall)
@@ -236,7 +244,9 @@ def _mask_digests(plan: CasePlan) -> dict[str, str]:
 
 
 def _print_parameters(plan: CasePlan) -> dict[str, Any]:
-    return {"case": plan.case, **plan.recipe.print.model_dump(mode="json")}
+    wanted = plan.entries.trajectory if plan.recipe.print.instruments else ()
+    told = {"trajectory": [entry.model_dump(mode="json") for entry in wanted]} if wanted else {}
+    return {"case": plan.case, **plan.recipe.print.model_dump(mode="json"), **told}
 
 
 def _navigation_parameters(plan: CasePlan) -> dict[str, Any]:

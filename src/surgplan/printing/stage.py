@@ -22,6 +22,7 @@ class PrintParams(Params):
 
     printer: str = Field("generic-fdm", description="name of the printer's profile; see `surgplan printers`")
     scale: float = Field(1.0, gt=0.01, le=100, description="length on the print per length in the body")
+    instruments: bool = Field(False, description="also print trajectories that have a diameter, as rods of their own")
 
 
 @dataclass(frozen=True)
