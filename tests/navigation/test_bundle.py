@@ -216,3 +216,14 @@ def test_two_transforms_of_one_file_name_are_refused(tmp_path: Path) -> None:
     transforms = [Transform.identity(LPS, Frame("scan", scope)) for scope in ("one", "two")]
     with pytest.raises(BadInput, match=r"lps_from_scan\.tfm"):
         write_navigation(tmp_path, NavigationPlan(PointSet(()), PointSet(()), (), tuple(transforms), "", ()))
+
+
+def test_every_transform_states_unit_and_scan(folder: Path, plan: NavigationPlan) -> None:
+    import SimpleITK as sitk
+
+    assert plan.frame_of_reference
+    for path in folder.glob("*.tfm"):
+        text = path.read_text("utf-8")
+        assert "# Unit: mm" in text
+        assert f"# Frame of Reference UID: {plan.frame_of_reference}" in text
+        sitk.ReadTransform(str(path))

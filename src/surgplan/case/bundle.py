@@ -64,7 +64,9 @@ def write_navigation(folder: Path, plan: NavigationPlan, beside: Sequence[SceneI
     names = [transform_file(each) for each in plan.transforms]
     if len(set(names)) != len(names):
         raise BadInput(folder, f"two transforms would be written to {max(names, key=names.count)}", advice=BUG)
-    written += [write_tfm(folder / name, each) for name, each in zip(names, plan.transforms, strict=True)]
+    uid = plan.frame_of_reference
+    notes = ("Unit: mm", *((f"Frame of Reference UID: {uid}",) if uid else ()))
+    written += [write_tfm(folder / name, each, notes) for name, each in zip(names, plan.transforms, strict=True)]
     written.append(write_lines_csv(folder / LINES_CSV, plan.trajectories, plan.frame_of_reference))
     if plan.trajectories:
         written.append(write_lines(folder / LINES, plan.trajectories, plan.frame_of_reference))
