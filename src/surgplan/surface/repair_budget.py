@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
+from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.surface.fidelity import distance_to, surface_samples
 from surgplan.surface.ruler import Ruler
@@ -29,7 +32,8 @@ class Change:
     """What a repair changed.
 
     `added_mm` and `lost_mm` are the largest distances from the result to what was given and back, with their places
-    (frame of the mesh). Volume is compared where the given mesh was closed; else `volume_percent` is None.
+    (frame of the mesh); `bodies_lost` are places of bodies of which nothing is left.
+    Volume is compared where the given mesh was closed; else `volume_percent` is None.
     """
 
     added_mm: float
@@ -38,7 +42,7 @@ class Change:
     lost_at: Place
     volume_percent: float | None
     area_percent: float
-    bodies_lost: int
+    bodies_lost: tuple[Place, ...]
 
     def beyond(self, distance_mm: float, volume_percent: float, area_percent: float) -> str:
         """In words, what goes beyond the limits; empty when nothing does."""
@@ -52,7 +56,8 @@ class Change:
         if abs(self.area_percent) > area_percent:
             found.append(f"would change the area by {self.area_percent:+.1f} %, beyond {area_percent:g} %")
         if self.bodies_lost:
-            found.append(f"would lose {self.bodies_lost} bodies")
+            where = ", ".join(f"{value:.1f}" for value in self.bodies_lost[0])
+            found.append(f"would lose {len(self.bodies_lost)} bodies, the first at ({where})")
         return " and ".join(found)
 
     def __str__(self) -> str:
@@ -77,19 +82,22 @@ def measured_change(before: Surface, after: Surface) -> Change:
         lost_at=tuple(back[lost.argmax()].tolist()),
         volume_percent=volume,
         area_percent=100 * (after.area_mm2 / before.area_mm2 - 1),
-        bodies_lost=_lost(before, ruler),
+        bodies_lost=places_of_lost_bodies(before, ruler),
     )
 
 
-def _lost(before: Surface, ruler: Ruler) -> int:
-    """Bodies of which nothing is left."""
+def places_of_lost_bodies(
+    before: Surface, ruler: Ruler, excused: Callable[[Array], NDArray[np.bool_]] | None = None
+) -> tuple[Place, ...]:
+    """A place in each body of which nothing is left: not of those that lie, as a whole, where `excused` holds."""
     body = bodies(before.vertices, before.triangles)
     order = np.argsort(body, kind="stable")
     starts = np.searchsorted(body[order], np.arange(int(body.max()) + 2))
-    lost = 0
+    lost: list[Place] = []
     for first, end in pairwise(starts.tolist()):
         corners = before.vertices[before.triangles[order[first:end]]].reshape(-1, 3)
         size = float(np.linalg.norm(np.ptp(corners, axis=0)))
         some = corners[:: max(1, len(corners) // PER_BODY)]
-        lost += bool(ruler(some).min() > LOST * size)
-    return lost
+        if ruler(some).min() > LOST * size and not (excused is not None and excused(some).all()):
+            lost.append(tuple(some[0].tolist()))
+    return tuple(lost)
