@@ -31,7 +31,7 @@ def plate(names: tuple[str, str] = ("skull", "tumour"), scale: float = 1.0) -> P
         Surface(Label(1, names[0], (232, 220, 192)), outer.vertices, outer.faces),
         Surface(Label(2, names[1], (200, 60, 60), "left"), inner.vertices + np.array([10.0, 5.0, 3.0]), inner.faces),  # type: ignore[arg-type]
     )
-    return Plate("demo", objects, Transform(PRINT, LPS, matrix), "generic-fdm", {"case": "demo"})
+    return Plate.together("demo", objects, Transform(PRINT, LPS, matrix), "generic-fdm", {"case": "demo"})
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_what_is_no_surface(vertices: np.ndarray, triangles: np.ndarray, told: s
 
 def test_a_plate_carries_its_surfaces_to_the_printer() -> None:
     half = Transform(PRINT, LPS, [[0, -0.5, 0, 50], [0.5, 0, 0, 60], [0, 0, 0.5, 0], [0, 0, 0, 1]])
-    plate = Plate("case", (box((10, 20, 30)),), half)
+    plate = Plate.together("case", (box((10, 20, 30)),), half)
     assert plate.scale == 0.5
     np.testing.assert_allclose(plate.bounds, [[40, 60, 0], [50, 65, 15]])
 
@@ -122,4 +122,4 @@ def test_a_plate_carries_its_surfaces_to_the_printer() -> None:
 )
 def test_what_is_no_plate(objects: tuple[Surface, ...], transform: Transform, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        Plate("case", objects, transform)
+        Plate.together("case", objects, transform)

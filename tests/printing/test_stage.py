@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import trimesh
 
+from surgplan.cli.main import run
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Level
 from surgplan.model.frames import LPS, PRINT, RAS
@@ -66,20 +69,56 @@ def test_an_unknown_printer_names_the_nearest() -> None:
         prepare([box()], PrintParams(printer="sla-destkop"), "case")
 
 
-def test_every_profile_has_sources() -> None:
+def test_every_number_of_a_shipped_profile_has_its_source() -> None:
+    words = {"name", "description", "technology", "currency", "source", "sources"}
     assert len(printers()) >= 4
     for printer in printers().values():
-        assert printer.source
-        assert min(printer.build_volume_mm) > 0
+        for key in printer.model_fields_set - words:
+            assert printer.sources.get(key), f"{printer.name}: {key}"
 
 
-def test_a_labs_own_profile_hides_a_shipped_one(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+OWN = "build_volume_mm = [100.0, 100.0, 100.0]\nlayer_mm = 0.1\n"
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lab's own folder of profiles."""
     folder = tmp_path / "surgplan" / "printers"
     folder.mkdir(parents=True)
-    (folder / "generic-fdm.toml").write_text("build_volume_mm = [100.0, 100.0, 100.0]\nlayer_mm = 0.1\n")
-    (folder / "broken.toml").write_text("build_volume_mm = [100.0, 100.0]\nlayer_mm = 0.1\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(WrongUsage, match=r"broken\.toml.*build_volume_mm"):
-        printers()
-    (folder / "broken.toml").unlink()
+    return folder
+
+
+def test_a_labs_own_profile_hides_a_shipped_one(lab: Path) -> None:
+    (lab / "generic-fdm.toml").write_text(OWN)
     assert find_printer("generic-fdm").build_volume_mm == (100.0, 100.0, 100.0)
+    assert "default" in find_printer("generic-fdm").source_of("smallest_wall_mm")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("build_volume_mm = [100.0, 100.0]\nlayer_mm = 0.1\n", "build_volume_mm"),
+        ("build_volume_mm = [100.0, 0.0, 100.0]\nlayer_mm = 0.1\n", "build_volume_mm"),
+        ("build_volume_mm = [100.0, -5.0, 100.0]\nlayer_mm = 0.1\n", "build_volume_mm"),
+        ("build_volume_mm = [100.0, inf, 100.0]\nlayer_mm = 0.1\n", "build_volume_mm"),
+        (OWN.replace("0.1", "nan"), "layer_mm"),
+        (OWN + "smallest_wall_mm = -1.0\n", "smallest_wall_mm"),
+        (OWN + "smallest_wal_mm = 1.0\n", "Did you mean `smallest_wall_mm`"),
+        (OWN + "spacing_mm = 100.0\n", "spacing_mm is 100"),
+        (OWN + "density_g_cm3 = 1240.0\n", "density_g_cm3"),
+        (OWN + "technology = 'magic'\n", "technology"),
+        (OWN + "[sources]\nwall = 'me'\n", "sources names `wall`"),
+        ("build_volume_mm = [100.0, 100.0, 0.1]\nlayer_mm = 0.1\n", "layer_mm is 0.1"),
+        ("build = [", "not valid TOML"),
+    ],
+)
+def test_an_impossible_profile_is_bad_input_and_says_what_is_wrong(
+    lab: Path, wrong: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lab / "broken.toml").write_text(wrong)
+    assert run(["printers", "show", "broken"]) == 3
+    told = capsys.readouterr().err
+    assert "broken.toml" in told
+    assert words in told
+    assert run(["printers", "show", "mjf"]) == 0, "a broken profile is in the way of no other"

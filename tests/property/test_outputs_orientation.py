@@ -57,7 +57,7 @@ def through_every_output(axes: np.ndarray, folder: Path) -> None:
         assert np.abs(np.array(found) - place).max() < 1.7  # half a voxel's diagonal
     surfaces = make_surfaces(None, back, SurfaceParams()).surfaces
     move = Transform(PRINT, LPS, np.array([[1, 0, 0, 80], [0, 1, 0, 90], [0, 0, 1, 30], [0, 0, 0, 1.0]]))
-    write_threemf(folder / "plate.3mf", Plate("case", surfaces, move, "generic-fdm", {"case": "case"}))
+    write_threemf(folder / "plate.3mf", Plate.together("case", surfaces, move, "generic-fdm", {"case": "case"}))
     plate, _ = read_threemf(folder / "plate.3mf")
     for surface, printed in zip(surfaces, plate.objects, strict=True):
         assert np.linalg.norm(surface.vertices.mean(axis=0) - PLACES[surface.label.name]) < 1.7

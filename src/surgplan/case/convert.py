@@ -87,7 +87,7 @@ def _as_threemf(target: Path, surfaces: Sequence[Surface], assumed: tuple[str, .
     metadata = {"assumed": ",".join(assumed)} if assumed else {}
     with blaming(target, "Convert the surface in LPS; `surgplan print` places and scales it"):
         place = Transform.translation(PRINT, LPS, np.round(-low, 3))
-        plate = Plate(target.stem[:LONGEST_NAME], tuple(surfaces), place, metadata=metadata)
+        plate = Plate.together(target.stem[:LONGEST_NAME], tuple(surfaces), place, metadata=metadata)
     return write_threemf(target, plate, reread=True)
 
 

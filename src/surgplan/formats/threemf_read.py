@@ -33,7 +33,7 @@ def read_model(path: Path) -> tuple[Plate, tuple[Finding, ...]]:
         place = model.items[0][1].copy()
         place[:3, 3] *= UNITS_MM[contents.stated.unit]
     name = model.metadata.get("Title", "").strip() or path.stem
-    return Plate(name[:LONGEST_NAME], found.surfaces, Transform(PRINT, LPS, place)), found.findings
+    return Plate.together(name[:LONGEST_NAME], found.surfaces, Transform(PRINT, LPS, place)), found.findings
 
 
 def threemf_contents(path: Path) -> Contents:

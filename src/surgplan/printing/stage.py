@@ -52,7 +52,7 @@ def prepare(surfaces: Sequence[Surface], params: PrintParams, case: str, assumed
         raise BadInput(case, "has no surface to print", advice="Check the segmentation")
     with blaming(case):
         metadata = {"case": case} | ({"assumed": ",".join(assumed)} if assumed else {})
-        plate = Plate(case, tuple(solid), _standing(solid, params.scale, printer), printer.name, metadata)
+        plate = Plate.together(case, tuple(solid), _standing(solid, params.scale, printer), printer.name, metadata)
     return PrintResult(plate, tuple(_findings(plate, params, printer)))
 
 
@@ -73,7 +73,17 @@ def _findings(plate: Plate, params: PrintParams, printer: Printer) -> list[Findi
     if (size > np.array(printer.build_volume_mm)).any():
         limit = " × ".join(f"{length:g}" for length in printer.build_volume_mm) + " mm"
         advice = "Choose a larger printer, a smaller scale, or cut the model in the slicer program"
-        findings.append(Finding("build-volume", Level.WARN, f"{told} mm", limit, advice, printer.source, plate.name))
+        findings.append(
+            Finding(
+                "build-volume",
+                Level.WARN,
+                f"{told} mm",
+                limit,
+                advice,
+                printer.source_of("build_volume_mm"),
+                plate.name,
+            )
+        )
     if params.scale != 1.0:
         advice = "Do not take sizes from this print without the scale"
         measured = f"the print is {params.scale:g} times life size"

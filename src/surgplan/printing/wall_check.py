@@ -31,7 +31,7 @@ def thin_walls(name: str, solid: Walls, printer: Printer, scale: float = 1.0) ->
     measured = f"{share:.1%} of the surface bounds thinner walls, the thinnest {thinnest:.2f} mm at LPS ({where}) mm"
     level = Level.WARN if share > THIN_SHARE else Level.NOTE
     advice = "Print it larger, choose another printer, or thicken it"
-    yield Finding("wall", level, measured, f"{limit:g} mm", advice, printer.source, name)
+    yield Finding("wall", level, measured, f"{limit:g} mm", advice, printer.source_of("smallest_wall_mm"), name)
 
 
 def check_plate(plate: Plate, printer: Printer) -> tuple[Finding, ...]:
