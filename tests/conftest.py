@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.program import surgplan
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -17,3 +19,14 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no test data: set SURGPLAN_TEST_DATA to the folder of real scans")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small case that was run to its end, from a DICOM scan and without pictures: to be copied, not to be changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert surgplan("example", "femur", "--size", "small", "-o", folder / "femur").code == 0
+    case = folder / "case"
+    words = ("run", folder / "femur" / "case.toml", "-o", case, "--set", "report.pictures=false")
+    assert surgplan(*words).code == 0
+    return case

@@ -14,6 +14,7 @@ from surgplan.case.digest import source_digest, source_files
 from surgplan.case.manifest import MANIFEST, Manifest, environment, read_manifest
 from surgplan.case.runner import Progress, run_case
 from surgplan.case.source_note import remembered
+from surgplan.case.statement import unapproved
 from surgplan.errors import BadInput, Missing
 from surgplan.findings import Finding, Level
 
@@ -46,7 +47,9 @@ def reproduce_case(case: Path, source: Path | None, elsewhere: Path | None, prog
     plan = plan_case(case / "case.toml", source=scan)
     with _folder(elsewhere) as folder:
         again = run_case(plan, folder, progress).manifest
-    return Reproduced(len(manifest.outputs), (*_environment(manifest), *_differences(manifest, again)))
+    return Reproduced(
+        len(manifest.outputs), (*_environment(manifest), *_differences(unapproved(case, manifest), again))
+    )
 
 
 @contextmanager

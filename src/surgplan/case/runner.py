@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from surgplan.case.approved_copies import show_approvals
 from surgplan.case.cache import Cache
 from surgplan.case.casefile import CasePlan
 from surgplan.case.digest import source_digest, source_files
@@ -220,6 +221,8 @@ class _Run:
                 self._log("failed", {"stage": stage.name, "error": type(error).__name__})
             raise
         if self.began:
+            if show_approvals(self.folder):
+                self.outcome.manifest = read_manifest(self.folder) or self.outcome.manifest
             digest = sha256_of(self.folder / MANIFEST)
             verdict = self.outcome.manifest.verdict
             self._log("done", {"stages": self.outcome.ran, "verdict": verdict, "manifest_sha256": digest})

@@ -277,7 +277,7 @@ STAGES = (
     Stage("navigation", 7, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",
-        3,
+        4,
         ("ingest", "networks", "segment", "surface", "print", "navigation"),
         _report_parameters,
         _report,

@@ -115,10 +115,10 @@ def _metadata(plate: Plate) -> Iterator[str]:
             told[f"surgplan:side.{surface.label.file_stem}"] = str(surface.label.side)
     told |= {f"surgplan:{name}": text for name, text in sorted(plate.metadata.items())}
     for name, text in told.items():
-        yield f"<metadata name={quoteattr(name)}>{escape(_lawful(text))}</metadata>\n"
+        yield f"<metadata name={quoteattr(name)}>{escape(lawful(text))}</metadata>\n"
 
 
-def _lawful(text: str) -> str:
+def lawful(text: str) -> str:
     """Without the characters that XML 1.0 forbids."""
     return "".join(letter for letter in text if letter.isprintable())
 
@@ -127,12 +127,12 @@ def _colors(plate: Plate) -> str:
     bases = ""
     for each in plate.objects:
         color = "".join(f"{channel:02X}" for channel in each.label.color)
-        bases += f'<base name={quoteattr(_lawful(each.label.name))} displaycolor="#{color}FF"/>'
+        bases += f'<base name={quoteattr(lawful(each.label.name))} displaycolor="#{color}FF"/>'
     return f'<basematerials id="1">{bases}</basematerials>\n'
 
 
 def _object(number: int, color: int, surface: Surface) -> Iterator[bytes]:
-    name = quoteattr(_lawful(surface.label.name))
+    name = quoteattr(lawful(surface.label.name))
     yield f'<object id="{number}" type="model" name={name} pid="1" pindex="{color}"><mesh><vertices>\n'.encode()
     yield from _rows('<vertex x="{}" y="{}" z="{}"/>\n', surface.vertices)
     yield b"</vertices><triangles>\n"

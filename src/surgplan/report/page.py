@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surgplan.findings import READY, REJECTED, WITH_WARNINGS, Finding, Level, verdict
+from surgplan.report.approvals import EMPTY
 from surgplan.report.judged import done_rows, reasons
 from surgplan.report.pictures import Kind, Picture
 from surgplan.report.proof_rows import certainty_rows, certificate_rows, left_out_rows, other_notes, wall_rows
@@ -60,6 +61,7 @@ def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Fin
             stages={name: parameter_rows(_unsigned(parameters)) for name, parameters in given.stages.items()},
             files=given.files,
             versions=given.versions,
+            approvals=EMPTY,
         )
     )
     return text
