@@ -122,6 +122,7 @@ def test_the_order_of_the_page(whole):
         "Navigation",
         "Findings",
         "What was done",
+        "Approval",
     ]
     text = page.text
     assert text.index("not for diagnosis") < text.index("small") < text.index(re.sub("<.*?>", "", headings[0]))
