@@ -7,6 +7,8 @@ DEMO ?= demo
 JOBS ?= 2
 COUNT ?= 2000
 SEED ?= 1
+# programs that the tests start by the hundred keep their bytecode, whatever the environment says
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test demo check format test test-all faults cluster fuzz bench bench-segmentation docs clean

@@ -152,8 +152,38 @@ def flips(bench: Bench, case: Path) -> Iterator[list[str]]:
         yield [] if (ended.code, named) == (4, [name]) else [f"{name}: verify ends with {ended.code} and names {named}"]
 
 
-def race(bench: Bench, case: Path, runners: int, settings: Sequence[str]) -> list[str]:
-    """Several runs of one case at once: one wins, the others are told so soon, and the case is whole."""
+def interrupted(scan: Path, recipe: str, case: Path, delay: float) -> tuple[float, list[str]]:
+    """Ask a run to end after `delay` seconds: how long it takes, and what is wrong after it; the case is removed."""
+    process = subprocess.Popen(
+        program_words("run", scan, "-r", recipe, "-o", case, "-q"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(delay)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    seconds = time.monotonic() - began
+    wrong = [] if process.returncode in (0, 130) else [f"ended with {process.returncode}: {err.strip()[-300:]}"]
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        pass
+    else:
+        wrong.append("left processes behind")
+        os.killpg(process.pid, signal.SIGKILL)
+    wrong += [f"{path.name} was left behind" for path in case.rglob("*.part*")]
+    shutil.rmtree(case, ignore_errors=True)
+    return seconds, [f"after {delay:.3f} s: {each}" for each in wrong]
+
+
+def race(bench: Bench, case: Path, runners: int, settings: Sequence[str], told_s: list[float]) -> list[str]:
+    """Several runs of one case at once: one wins, the others are told so soon, and the case is whole.
+
+    After how many seconds each loser ended is put into `told_s`.
+    """
     began = time.monotonic()
     processes = [
         subprocess.Popen(
@@ -174,6 +204,7 @@ def race(bench: Bench, case: Path, runners: int, settings: Sequence[str]) -> lis
                 ended[number] = time.monotonic() - began
         time.sleep(0.01)
     codes = [process.returncode for process in processes]
+    told_s += [ended[number] for number in ended if codes[number] == 9]
     for number, process in enumerate(processes):
         _, err = process.communicate()
         if codes[number] not in (0, 9):

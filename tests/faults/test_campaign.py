@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import FATES, Bench, calls_of, failed_call, finals, flips, killed, race, words
+from tests.faults.campaign import (
+    FATES,
+    Bench,
+    calls_of,
+    failed_call,
+    finals,
+    flips,
+    interrupted,
+    killed,
+    race,
+    words,
+)
 from tests.program import program_words, surgplan
 
 
@@ -68,8 +79,13 @@ def test_one_flipped_bit_is_found_in_every_file(bench: Bench, tmp_path: Path) ->
     assert [each for wrong in flips(bench, tmp_path / "case") for each in wrong] == []
 
 
+def test_a_run_that_is_asked_to_end(bench: Bench, tmp_path: Path) -> None:
+    _, wrong = interrupted(bench.scan, "example-femur", tmp_path / "case", bench.seconds / 2)
+    assert wrong == []
+
+
 def test_several_runs_of_one_case(bench: Bench, tmp_path: Path) -> None:
-    assert race(bench, tmp_path / "case", 4, ["0.15", "0.2"]) == []
+    assert race(bench, tmp_path / "case", 4, ["0.15", "0.2"], []) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen here")

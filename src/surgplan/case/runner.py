@@ -29,6 +29,7 @@ from surgplan.case.manifest import (
 from surgplan.case.needs import check_needs, scan_bytes, surface_bytes
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
+from surgplan.case.verify import changed_files
 from surgplan.case.workshop import STAGES, Stage, Workshop, stages_of
 from surgplan.errors import Missing, WouldOverwrite
 from surgplan.findings import Finding
@@ -152,13 +153,7 @@ def _why(stage: Stage, plan: CasePlan, manifest: Manifest, source: str, folder: 
 
 
 def _what_is_gone(record: StageRecord, folder: Path) -> str:
-    for name, stored in record.outputs.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{name} is missing"
-        if path.stat().st_size != stored.size or sha256_of(path) != stored.sha256:
-            return f"{name} was changed"
-    return ""
+    return next((f"{name} {what}" for name, what in changed_files(folder, record.outputs)), "")
 
 
 def _inputs(stage: Stage, plan: CasePlan, manifest: Manifest, source: str) -> dict[str, str]:
