@@ -12,14 +12,16 @@ from pydantic import Field
 from surgplan.errors import BadInput, EmptyLabel
 from surgplan.findings import Finding, Level
 from surgplan.params import Params
+from surgplan.model.volume import Grid
 from surgplan.segment.coarse import averaged, coarse_grid, coarsened, refined_labels, steps_for
+from surgplan.segment.combine import intersect
 from surgplan.segment.components import parts_of
 from surgplan.segment.given import Found, Scene
 from surgplan.segment.morphology import close_gaps
 from surgplan.segment.pelvis_frame import Disc, PelvisFrame, centred, find_disc, find_joints
 from surgplan.segment.region import Box, Mask, Region
 from surgplan.segment.slicewise import fill_slices
-from surgplan.segment.territories import bone_speed, territories
+from surgplan.segment.territories import marrow_speed, territories
 
 WORKING_MM = 2.0
 """So fine a grid parts the bones: a joint's gap is wider."""
@@ -39,6 +41,9 @@ class PelvisParams(Params):
         description="which bone"
     )
     of: str = Field(description="the structure, found before, that holds all bone of the pelvis")
+    streaks: str | None = Field(
+        None, description="a structure, found before: what metal brightens; left out, but for the head in its socket"
+    )
     marrow_mm: float = Field(6.0, ge=0, le=20, description="close the bone's gaps up to this wide to fill its marrow")
 
 
@@ -70,6 +75,8 @@ def pelvis(scene: Scene, name: str, params: PelvisParams) -> Found:
     owner = refined_labels(parted.owner, parted.steps, bone.box)
     number = PARTS[params.part]
     own = bone.with_mask(bone.mask & (owner == number)).trimmed()
+    if params.streaks is not None:
+        own = _without_streaks(own, scene.structure(params.streaks, name), parted.frame)
     if not own.voxels:
         raise EmptyLabel(f"structure `{name}`", f"the scan shows no {params.part}", advice="Set optional = true")
     own = _without_crumbs(own)
@@ -79,6 +86,27 @@ def pelvis(scene: Scene, name: str, params: PelvisParams) -> Found:
         inner = filled.within(bone.box).mask & ~others
         own = bone.with_mask(inner).trimmed()
     return Found(own, None, _told(name, params, parted))
+
+
+HEAD = (1.17, -0.1)
+"""Middle of a thigh bone's head: how far beside and below the middle of the frame, in half joint distances."""
+
+HEAD_RADIUS = 0.34
+"""Radius of the head with its socket's cartilage, in half joint distances: 26 mm where the joints lie 153 mm apart."""
+
+
+def _head(frame: PelvisFrame, grid: Grid, box: Box, side: int, radius: float) -> Mask:
+    """The voxels nearer to the middle of a head than a radius (half joint distances); `side` is 1 for the left."""
+    x, y, z = (axis / frame.half for axis in frame.of_voxels(grid, box))
+    return np.asarray((side * x - HEAD[0]) ** 2 + y**2 + (z - HEAD[1]) ** 2 < radius**2)
+
+
+def _without_streaks(own: Region, streaks: Region, frame: PelvisFrame) -> Region:
+    """The bone without what metal brightens round it. In the socket lies no muscle: there the same intensity is bone."""
+    bright = intersect(own, streaks).within(own.box).mask
+    for side in (1, -1):
+        bright &= ~_head(frame, own.grid, own.box, side, HEAD_RADIUS)
+    return own.with_mask(own.mask & ~bright).trimmed()
 
 
 CRUMB = 0.03
@@ -135,7 +163,7 @@ def part_pelvis(scene: Scene, bone: Region, name: str) -> Parted:
     box = domain.box
     owner = np.zeros(solid.box.shape, dtype=np.uint8)
     local = {number: seed[box.slices] for number, seed in seeds.items()}
-    speed = bone_speed(intensities[box.slices])
+    speed = marrow_speed(intensities[box.slices])
     owner[box.slices] = territories(speed, domain.mask, local, solid.spacing_kji)
     return Parted(owner, steps, frame, disc)
 
@@ -148,7 +176,7 @@ def _seeds(frame: PelvisFrame, disc: Disc | None, solid: Region, domain: Region)
     seeds = {}
     for side, femur, hip in ((1, 1, 3), (-1, 2, 4)):
         lateral = side * x
-        head = (lateral - 1.17 * half) ** 2 + y**2 + (z + 0.1 * half) ** 2 < (0.1 * half) ** 2
+        head = _head(frame, solid.grid, solid.box, side, HEAD_RADIUS / 2)
         shaft = (lateral > 1.25 * half) & (z < -0.22 * half) & (y > -0.75 * half)
         seeds[femur] = (bone & shaft) | (inside & head)
         inner = (lateral < 0.65 * half) & (lateral > 0.2 * half) & (z < 0.12 * half)
@@ -161,7 +189,8 @@ def _seeds(frame: PelvisFrame, disc: Disc | None, solid: Region, domain: Region)
         return seeds
     above, behind = disc.above(y, z), disc.behind(y, z)
     seeds[5] &= above < -0.35 * half
-    wings = (near < 0.38 * half) & (z > 0.2 * half) & (z < 1.3 * half) & (y > 0.2 * half)
+    wide = np.where(behind < 0, 0.55, 0.45) * half  # the sacroiliac joint begins at 0.65 in front, and runs inwards
+    wings = (near < wide) & (z > 0.2 * half) & (z < 1.3 * half) & (y > 0.2 * half)
     seeds[5] |= inside & wings & (above < -0.05 * half) & (np.abs(behind) < 0.55 * half) & ~(seeds[3] | seeds[4])
     body = (near < 0.4 * half) & (np.abs(behind) < 0.22 * half)
     arch = (near < 0.15 * half) & (z > disc.z + 0.22 * half * np.sin(disc.tilt) + 4) & (y > disc.y)

@@ -58,3 +58,13 @@ def bone_speed(intensities: Floats, soft_hu: float = 50.0, hard_hu: float = 450.
     """Speed 1 in cortical bone, falling with the square of the intensity to an eighth: joints hold a front back."""
     share = np.clip((intensities - soft_hu) / (hard_hu - soft_hu), least, 1.0)
     return np.asarray(share * share, dtype=np.float32)
+
+
+def marrow_speed(intensities: Floats, marrow_hu: float = 50.0, cortex_hu: float = 350.0, least: float = 0.2) -> Floats:
+    """Speed 1 in marrow, falling with the square of the intensity to 1/25 in cortex: fronts of two bones meet there.
+
+    A joint lies between two cortices. Where slices are too thick to show its gap, it still shows these, and fronts that
+    run fast through the marrow, fatty marrow too, wait at them for each other.
+    """
+    share = np.clip((cortex_hu - intensities) / (cortex_hu - marrow_hu), least, 1.0)
+    return np.asarray(share * share, dtype=np.float32)
