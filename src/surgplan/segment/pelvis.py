@@ -11,8 +11,8 @@ from pydantic import Field
 
 from surgplan.errors import BadInput, EmptyLabel
 from surgplan.findings import Finding, Level
-from surgplan.params import Params
 from surgplan.model.volume import Grid
+from surgplan.params import Params
 from surgplan.segment.coarse import averaged, coarse_grid, coarsened, refined_labels, steps_for
 from surgplan.segment.combine import intersect
 from surgplan.segment.components import parts_of
@@ -102,7 +102,7 @@ def _head(frame: PelvisFrame, grid: Grid, box: Box, side: int, radius: float) ->
 
 
 def _without_streaks(own: Region, streaks: Region, frame: PelvisFrame) -> Region:
-    """The bone without what metal brightens round it. In the socket lies no muscle: there the same intensity is bone."""
+    """The bone without what metal brightens round it, but for the socket, where no muscle lies."""
     bright = intersect(own, streaks).within(own.box).mask
     for side in (1, -1):
         bright &= ~_head(frame, own.grid, own.box, side, HEAD_RADIUS)
