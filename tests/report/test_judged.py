@@ -103,6 +103,15 @@ def test_what_a_table_shows_is_no_note_besides():
     assert "1 note:" in text
 
 
+def test_what_was_left_out_is_listed_one_by_one():
+    told = (("segment", Finding("dropped parts", Level.NOTE, "12 parts of 3.6 cm³", subject="ball")),)
+    parts = [{"volume_mm3": 1234.5, "at": [1.0, -2.4, 3.0]}, {"volume_mm3": 900.0, "at": [7.0, 8.0, 9.0]}]
+    dropped = {"count": 12, "volume_mm3": 3600.0, "parts": parts}
+    listed = ({"name": "ball", "check": "dropped parts", "dropped": dropped},)
+    text = Reader(html_of(findings=told, left_out=listed)).text
+    assert "mm³ x, y, z mm 1,234 1, -2, 3 900 7, 8, 9 1,466 10 more, together" in text
+
+
 def test_what_was_done_is_told_and_nothing_where_nothing_was():
     plain = Reader(html_of()).text
     assert "corrected in the scan" not in plain

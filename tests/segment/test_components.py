@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from surgplan.segment.components import Rule, fill_cavities, keep_parts, keep_touching, parts_of
+from surgplan.segment.components import (
+    LISTED,
+    Dropped,
+    Part,
+    Rule,
+    fill_cavities,
+    keep_parts,
+    keep_touching,
+    parts_of,
+)
 from surgplan.segment.runs import connected, runs_of
 from tests.segment.shapes import ball, grid, region, scan, whole
 
@@ -76,7 +85,7 @@ def test_the_largest_are_kept_and_the_others_told(kept):
     assert small.volume_mm3 == pytest.approx(sum(truth[kept:]), rel=0.1)
     if kept < 3:
         assert small.largest_mm3 == pytest.approx(truth[kept], rel=0.1)
-        np.testing.assert_allclose(small.largest_at, (sizes[kept][1], 0, 0), atol=0.05)
+        np.testing.assert_allclose(small.parts[0].at, (sizes[kept][1], 0, 0), atol=0.05)
 
 
 def test_parts_below_a_volume_are_dropped():
@@ -94,7 +103,7 @@ def test_parts_without_a_dense_share_are_dropped():
     left, faint, small = keep_parts(volume, region(table | bone), Rule(largest=1, dense=500))
     np.testing.assert_array_equal(whole(left), bone)
     assert (faint.count, small.count) == (1, 0)
-    np.testing.assert_allclose(faint.largest_at, (-15, 0, 0), atol=0.01)
+    np.testing.assert_allclose(faint.parts[0].at, (-15, 0, 0), atol=0.01)
 
 
 def test_nothing_is_left_when_no_part_is_large_enough():
@@ -142,3 +151,31 @@ def test_a_marrow_canal_that_the_scan_cuts_stays_open():
     tube = (x**2 + y**2 <= 10**2) & (x**2 + y**2 > 6**2)
     assert fill_cavities(region(tube))[1] == 0
     assert where.shape == tube.shape
+
+
+def test_every_small_part_is_listed_with_size_and_place_and_the_rest_are_summed():
+    """One large ball and 40 blocks of known volume and place."""
+    where = grid((120, 60, 60), (0.5, 1.0, 2.0))
+    mask = ball(where, 12, (15.0, 0.0, 0.0))
+    truth = []
+    for number in range(40):
+        i, j, k = 4 + 3 * (number % 10), 4 + 4 * (number // 10), 3 + number % 7
+        size = 1 + number % 2
+        mask[k, j, i : i + size] = True
+        truth.append((size * 1.0, where.lps_from_ijk.apply(np.array([i + (size - 1) / 2, j, k]))))
+    volume = scan(where, np.where(mask, 500, 0))
+    _, _, small = keep_parts(volume, region(mask, (0.5, 1.0, 2.0)), Rule(largest=1))
+    assert small.count == 40
+    assert small.volume_mm3 == pytest.approx(sum(size for size, _ in truth))
+    assert len(small.parts) == LISTED
+    assert [part.volume_mm3 for part in small.parts] == sorted((part.volume_mm3 for part in small.parts), reverse=True)
+    for part in small.parts:
+        assert any(size == part.volume_mm3 and np.allclose(at, part.at, atol=1e-6) for size, at in truth)
+
+
+def test_two_passes_are_listed_together_by_size():
+    first = Dropped(2, 7.0, (Part(5.0, (0, 0, 0)), Part(2.0, (1, 0, 0))))
+    later = Dropped(30, 40.0, tuple(Part(3.0, (n, 0, 0)) for n in range(LISTED)))
+    both = first.and_also(later)
+    assert (both.count, both.volume_mm3, both.largest_mm3, len(both.parts)) == (32, 47.0, 5.0, LISTED)
+    assert [part.volume_mm3 for part in both.parts[:2]] == [5.0, 3.0]

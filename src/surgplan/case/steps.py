@@ -97,7 +97,10 @@ def segment_step(
 
     given, told = with_masks_of(volume, given, masks, params)
     result = segment(volume, params, given)
-    results = {"certainty": [asdict(each) for each in result.certainty]}
+    results = {
+        "certainty": [asdict(each) for each in result.certainty],
+        "left_out": [asdict(each) for each in result.left_out],
+    }
     return StepOutput(result.labels, (write_labels(target, result.labels),), (*told, *result.findings), results)
 
 

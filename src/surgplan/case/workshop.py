@@ -139,6 +139,7 @@ class Workshop:
             versions={"surgplan": manifest.surgplan, **environment()},
             stages={name: manifest.stages[name].parameters for name in done},
             certainty=tuple(Certainty(**each) for each in manifest.stages["segment"].results["certainty"]),
+            left_out=tuple(manifest.stages["segment"].results.get("left_out", ())),
             corrections=tuple(ingested["corrections"]),
             accepted=tuple(ingested["accepted"]),
             networks=manifest.stages[NETWORKS].results if NETWORKS in manifest.stages else {},

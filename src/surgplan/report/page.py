@@ -56,7 +56,7 @@ def page(
             structures=structure_rows(given),
             certificates=certificate_rows(given),
             certainty=certainty_rows(given),
-            left_out=left_out_rows(told),
+            left_out=left_out_rows(told, given.left_out),
             walls=wall_rows(told),
             made=done_rows(given.corrections, given.networks, given.stages),
             pictures=_by_kind(pictures),

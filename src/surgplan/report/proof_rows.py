@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from surgplan.findings import Finding, Level
@@ -89,9 +89,31 @@ def _moved(distance_mm: float) -> str:
     return f"{FARTHEST_MM:g} or more" if distance_mm >= FARTHEST_MM else number(distance_mm, 2)
 
 
-def left_out_rows(told: Iterable[Told]) -> list[dict[str, str]]:
-    """What is in the scan, and was left out of each structure on purpose."""
-    return [_named(finding) for _, finding in told if finding.check in LEFT_OUT]
+def left_out_rows(told: Iterable[Told], parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is in the scan, and was left out of each structure on purpose; and its parts, one by one."""
+    rows: list[dict[str, Any]] = [_named(each) | {"parts": []} for _, each in told if each.check in LEFT_OUT]
+    for listed in parts:
+        row = next((row for row in rows if (row["name"], row["check"]) == (listed["name"], listed["check"])), None)
+        if row is not None and listed["dropped"]["count"] > 1:
+            row["parts"] += _parts(listed["dropped"])
+    return rows
+
+
+def _parts(dropped: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Each part that is listed, with its place; the others as one row without."""
+    rows = [
+        {"size": _cubic(part["volume_mm3"]), "place": ", ".join(f"{value:.0f}" for value in part["at"])}
+        for part in dropped["parts"]
+    ]
+    rest = dropped["count"] - len(rows)
+    if rest:
+        volume = dropped["volume_mm3"] - sum(part["volume_mm3"] for part in dropped["parts"])
+        rows.append({"size": _cubic(volume), "place": f"{rest} more, together"})
+    return rows
+
+
+def _cubic(mm3: float) -> str:
+    return number(mm3, 0 if mm3 >= 10 else 1)
 
 
 def wall_rows(told: Iterable[Told]) -> list[dict[str, str]]:

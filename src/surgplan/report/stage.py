@@ -43,10 +43,10 @@ class ReportInput:
     """Everything that the page shows. Nothing in it identifies a patient.
 
     `findings` are pairs of stage and finding, `files` maps a path in the case to its SHA-256, `stages` maps a stage
-    to its parameters. `certainty` is that of the structures for which it could be measured, `corrections` what ingest
-    changed in the scan's geometry, `accepted` the refusals of the input gate that somebody overrode, and `networks`
-    what is known of each network that was run. `distances` are, for each surface, those of its vertices to the boundary
-    in the scan, (n,) mm, or None.
+    to its parameters. `certainty` is that of the structures for which it could be measured, `left_out` tells the parts
+    of each structure that were dropped, the largest first, `corrections` what ingest changed in the scan's geometry,
+    `accepted` the refusals of the input gate that somebody overrode, and `networks` what is known of each network that
+    was run. `distances` are, for each surface, those of its vertices to the boundary in the scan, (n,) mm, or None.
     """
 
     case: str
@@ -63,6 +63,7 @@ class ReportInput:
     versions: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     certainty: tuple[Certainty, ...] = ()
+    left_out: tuple[Mapping[str, Any], ...] = ()
     corrections: tuple[Mapping[str, Any], ...] = ()
     accepted: tuple[Mapping[str, str], ...] = ()
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

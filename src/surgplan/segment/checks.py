@@ -86,7 +86,7 @@ def told_faint(name: str, dropped: Dropped, dense_hu: float | None) -> list[Find
 
 
 def _parts(dropped: Dropped) -> str:
-    x, y, z = dropped.largest_at
+    x, y, z = dropped.parts[0].at
     count = "1 part" if dropped.count == 1 else f"{dropped.count} parts"
     told = f"{count} of {_volume(dropped.volume_mm3)} dropped; the largest, {_volume(dropped.largest_mm3)}"
     return f"{told}, lies at ({x:z.0f}, {y:z.0f}, {z:z.0f}) mm LPS"

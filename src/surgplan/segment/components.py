@@ -42,29 +42,54 @@ class Parts:
         part = self.of_run[np.searchsorted(self.runs.start, both.start, side="right") - 1]
         return np.bincount(part, weights=both.lengths, minlength=len(self.voxels)).astype(np.int64)
 
-    def centre(self, part: int) -> Array:
-        """(3,) centroid of a part, LPS mm."""
-        chosen = self.of_run == part
-        lengths = self.runs.lengths[chosen]
-        i, j, k = (index[chosen] for index in self.runs.ijk)
-        middle = [np.average(axis, weights=lengths) for axis in (i + (lengths - 1) / 2, j, k)]
-        return self.region.grid.lps_from_ijk.apply(np.array(middle) + self.region.box.start[::-1])
+    @property
+    def centres(self) -> Array:
+        """(p, 3) centroid of each part, LPS mm."""
+        lengths = self.runs.lengths
+        i, j, k = self.runs.ijk
+        sums = [np.bincount(self.of_run, weights=lengths * axis) for axis in (i + (lengths - 1) / 2, j, k)]
+        middle = np.stack(sums, axis=1) / np.maximum(self.voxels, 1)[:, None]
+        return self.region.grid.lps_from_ijk.apply(middle + self.region.box.start[::-1])
+
+
+LISTED = 25
+"""So many of the parts that were dropped are listed one by one, the largest first; the rest are summed."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One connected part: its volume, and its centroid (LPS mm)."""
+
+    volume_mm3: float
+    at: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """Parts that were dropped: how many, their volume, and the largest one with its place (LPS mm)."""
+    """Parts that were dropped: how many, their volume, and the largest ones, at most `LISTED`, largest first."""
 
     count: int = 0
     volume_mm3: float = 0.0
-    largest_mm3: float = 0.0
-    largest_at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def largest_mm3(self) -> float:
+        """Volume of the largest one, mm³; 0 without any."""
+        return self.parts[0].volume_mm3 if self.parts else 0.0
 
     def and_also(self, later: Dropped) -> Dropped:
         """What two passes dropped together."""
-        larger = max(self, later, key=lambda dropped: dropped.largest_mm3)
-        count, volume_mm3 = self.count + later.count, self.volume_mm3 + later.volume_mm3
-        return Dropped(count, volume_mm3, larger.largest_mm3, larger.largest_at)
+        parts = sorted((*self.parts, *later.parts), key=lambda part: -part.volume_mm3)[:LISTED]
+        return Dropped(self.count + later.count, self.volume_mm3 + later.volume_mm3, tuple(parts))
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a check tells about parts that the recipe left out of a structure."""
+
+    name: str
+    check: str
+    dropped: Dropped
 
 
 @dataclass(frozen=True)
@@ -129,10 +154,11 @@ def keep_near(region: Region, seed: Region, within_mm: float) -> tuple[Region, D
 def _told(parts: Parts, dropped: Mask) -> Dropped:
     if not dropped.any():
         return Dropped()
-    volumes = np.where(dropped, parts.volumes_mm3, 0.0)
-    biggest = int(volumes.argmax())
-    x, y, z = (float(value) for value in parts.centre(biggest))
-    return Dropped(int(dropped.sum()), float(volumes.sum()), float(volumes[biggest]), (x, y, z))
+    volumes, centres = parts.volumes_mm3, parts.centres
+    chosen = np.flatnonzero(dropped)
+    largest = chosen[np.argsort(-volumes[chosen], kind="stable")][:LISTED]
+    listed = tuple(Part(float(volumes[n]), (float(x), float(y), float(z))) for n in largest for x, y, z in [centres[n]])
+    return Dropped(len(chosen), float(volumes[chosen].sum()), listed)
 
 
 def _without(parts: Parts, dropped: Mask) -> Region:

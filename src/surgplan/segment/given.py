@@ -13,6 +13,7 @@ from surgplan.model.masks import NamedMask
 from surgplan.model.points import PointSet
 from surgplan.model.volume import Volume
 from surgplan.params import nearest
+from surgplan.segment.components import LeftOut
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.region import Region
 
@@ -92,3 +93,4 @@ class Found:
     region: Region
     level: float | None
     findings: tuple[Finding, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

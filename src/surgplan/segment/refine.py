@@ -11,7 +11,7 @@ from surgplan.findings import Finding
 from surgplan.segment import operations as ops
 from surgplan.segment.checks import told_change, told_dropped
 from surgplan.segment.combine import add, intersect, subtract
-from surgplan.segment.components import Dropped, Rule, fill_cavities, keep_near, keep_parts
+from surgplan.segment.components import Dropped, LeftOut, Rule, fill_cavities, keep_near, keep_parts
 from surgplan.segment.crop import ball, keep_ball, keep_box, keep_side
 from surgplan.segment.given import Found, Scene
 from surgplan.segment.middle import known_middle
@@ -51,7 +51,7 @@ def refine(scene: Scene, name: str, found: Found, operations: Sequence[ops.Opera
         It refers to a landmark or structure that is not there.
     """
     region, level = found.region, found.level
-    findings = list(found.findings)
+    findings, left_out = list(found.findings), list(found.left_out)
     for number, operation in enumerate(operations, start=1):
         before = region
         region, dropped = _apply(At(scene, name), region, operation)
@@ -63,7 +63,8 @@ def refine(scene: Scene, name: str, found: Found, operations: Sequence[ops.Opera
         if isinstance(operation, MOVING):
             level = None
         findings += _told(name, what, before, region, dropped)
-    return Found(region, level, tuple(findings))
+        left_out += [LeftOut(name, "dropped parts", dropped)] if dropped.count else []
+    return Found(region, level, tuple(findings), tuple(left_out))
 
 
 def _told(name: str, what: str, before: Region, after: Region, dropped: Dropped) -> list[Finding]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from surgplan.segment.boundary import bounded_below, half_maximum
 from surgplan.segment.checks import empty, told_dark, told_dropped, told_edge, told_faint, told_filled
-from surgplan.segment.components import Rule, fill_cavities, keep_parts
+from surgplan.segment.components import LeftOut, Rule, fill_cavities, keep_parts
 from surgplan.segment.given import Found, Scene
 from surgplan.segment.morphology import close_gaps, cut_thin
 from surgplan.segment.structure import StructureParams
@@ -44,7 +44,9 @@ def apply_shorthand(scene: Scene, params: StructureParams, found: Found) -> Foun
         level = None
         findings.append(told_dark(params.name, high))
     findings += told_dropped(params.name, small, region) + told_faint(params.name, faint, params.dense_hu)
-    return _closed(params, Found(region, level, tuple(findings)))
+    left_out = (("faint parts", faint), ("dropped parts", small))
+    listed = tuple(LeftOut(params.name, check, dropped) for check, dropped in left_out if dropped.count)
+    return _closed(params, Found(region, level, tuple(findings), listed))
 
 
 def _closed(params: StructureParams, found: Found) -> Found:
@@ -53,4 +55,4 @@ def _closed(params: StructureParams, found: Found) -> Found:
     limit = float("inf") if params.fill_holes else params.fill_holes_mm3
     region, cavities, cavities_mm3 = fill_cavities(region, limit) if limit else (region, 0, 0.0)
     told = told_filled(params.name, closed_mm3, cavities, cavities_mm3)
-    return Found(region, found.level, (*found.findings, *told))
+    return replace(found, region=region, findings=(*found.findings, *told))

@@ -16,6 +16,7 @@ from surgplan.model.volume import Modality, Volume
 from surgplan.params import Params
 from surgplan.segment.certainty import Certainty, certainty, told_certainty
 from surgplan.segment.checks import check_ends, check_metal, check_scale, told_overlap
+from surgplan.segment.components import LeftOut
 from surgplan.segment.given import Given, Scene
 from surgplan.segment.masks import with_masks
 from surgplan.segment.methods import find_structure
@@ -51,11 +52,12 @@ class SegmentParams(Params):
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """The label map, and what the checks found."""
+    """The label map, what the checks found, how sure each boundary is, and the parts that were left out."""
 
     labels: LabelMap
     findings: tuple[Finding, ...]
     certainty: tuple[Certainty, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -> SegmentResult:
@@ -85,11 +87,13 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
     regions: dict[str, Region] = {}
     memory: dict[Any, Any] = {}
     measured: list[Certainty] = []
+    left_out: list[LeftOut] = []
     for structure in structures:
         try:
             found = find_structure(Scene(volume, given, regions, memory), structure)
             regions[structure.name] = found.region
             findings += found.findings
+            left_out += found.left_out
             if structure.helper:
                 continue
             region, told = _claimed(array, len(labels) + 1, structure, found.region)
@@ -109,7 +113,9 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
     if not labels:
         raise EmptyLabel("scan", "none of the structures is in it", advice="Take another recipe")
     found_labels = LabelMap(volume.grid, array, tuple(labels))
-    return SegmentResult(found_labels, (*findings, *check_sides(found_labels, volume)), tuple(measured))
+    return SegmentResult(
+        found_labels, (*findings, *check_sides(found_labels, volume)), tuple(measured), tuple(left_out)
+    )
 
 
 def _claimed(
