@@ -14,7 +14,7 @@ venv=${VENV:-.venv}
 
 # Python's venv and pip; certificates for pip; rendering for VTK; what open3d links to
 run_packages=(python3-venv python3-pip ca-certificates libegl1 libgl1 libgl1-mesa-dri libgomp1 libusb-1.0-0 libx11-6)
-test_packages=(git prusa-slicer admesh dcmtk dicom3tools strace chromium)
+test_packages=(git prusa-slicer admesh dcmtk dicom3tools strace openssl age p7zip-full poppler-utils chromium)
 
 packages=("${run_packages[@]}")
 extras=registration

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 STATE = tempfile.mkdtemp(prefix="surgplan-tests-state-")
 """Where cases of the tests note their scans: not in the home of whoever runs them."""
@@ -51,6 +54,26 @@ def surgplan(*words: object, cwd: Path | None = None, timeout: float = 300, **va
     command = program_words(*words)
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=timeout, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def surgplan_here(*words: object, **variables: str) -> Ended:
+    """The same within this process: libraries are loaded once, so that many short commands take little time."""
+    from surgplan.cli.main import run
+
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SURGPLAN_")}
+    told = {"SURGPLAN_SALT": "the key of the tests", "XDG_STATE_HOME": STATE} | variables
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+    with (
+        patch.dict(os.environ, kept | told, clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = run([str(word) for word in words])
+    texts = []
+    for stream in (out, err):
+        stream.flush()
+        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return Ended(code, *texts)
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

@@ -20,7 +20,8 @@ from surgplan.case.standing import standings
 from surgplan.case.statement import unapproved
 from surgplan.errors import BadInput, FailedCheck, Missing, Refused, SurgplanError, WrongUsage
 from surgplan.findings import Finding, Level
-from tests.program import files_below, surgplan
+from tests.program import files_below
+from tests.program import surgplan_here as surgplan
 
 NAME, ROLE = "Dr. A. Meier", "surgeon"
 PAGE = "report/index.html"

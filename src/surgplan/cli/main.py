@@ -36,6 +36,7 @@ COMMANDS = {
     "stream": "Serve a case's plan over OpenIGTLink, to 3D Slicer or PLUS.",
     "report": "Make the report of a case again.",
     "check": "Check meshes or a case: topology, size, units, findings.",
+    "share": "Pack a case for a colleague who has no surgplan, once nothing private was found in it.",
     "match": "Which cases belong to a patient, by the lab's key.",
     "approve": "Approve a finished case; any later change voids it.",
     "verify": "Does every file of a case still have its hash, and does every approval hold?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,15 +32,26 @@ def search_case(folder: Path, header: Header) -> Searched:
     BadInput
         A file cannot be read.
     """
+    contents = {path.relative_to(folder).as_posix() if path != folder else path.name: path for path in files_of(folder)}
+    return search_contents(contents, header)
+
+
+def search_contents(contents: Mapping[str, Path | bytes], header: Header) -> Searched:
+    """The same in files or bytes of given names.
+
+    Raises
+    ------
+    BadInput
+        A file cannot be read.
+    """
     sought = needles(header)
     findings: list[Finding] = []
     count = total = 0
-    for path in files_of(folder):
+    for name, content in contents.items():
         try:
-            data = path.read_bytes()
+            data = content if isinstance(content, bytes) else content.read_bytes()
         except OSError as error:
-            raise BadInput(path, f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
-        name = path.relative_to(folder).as_posix() if path != folder else path.name
+            raise BadInput(content, f"cannot be read: {(error.strerror or 'unknown error').lower()}") from error
         findings += search_file(name, data, sought, header)
         count, total = count + 1, total + len(data)
     return Searched(count, total, header.files, len(header.secrets), header.short, tuple(findings))
