@@ -47,11 +47,14 @@ def faceless_copy(case: Path, plan: CasePlan, manifest: Manifest, faces: Faces, 
     surface, segment = stages["surface"], stages["segment"]
     kept = {name: record for name, record in surface.outputs.items() if Path(name).stem not in gone}
     measures = [each for each in surface.results["measures"] if each["name"] not in faces.skins]
-    certainty = [each for each in segment.results["certainty"] if each["name"] not in faces.skins]
+    of_kept = {
+        name: [each for each in segment.results.get(name, ()) if each["name"] not in faces.skins]
+        for name in ("certainty", "left_out")
+    }
     stages["surface"] = surface.model_copy(
         update={"outputs": kept, "results": {**surface.results, "measures": measures}}
     )
-    told = {"results": {**segment.results, "certainty": certainty}, "findings": [*segment.findings, _told(faces)]}
+    told = {"results": {**segment.results, **of_kept}, "findings": [*segment.findings, _told(faces)]}
     stages["segment"] = segment.model_copy(update=told)
     _link(case, folder, [*kept, *stages["navigation"].outputs])
     for stage, written in (

@@ -55,7 +55,7 @@ def without_approvals(html: str) -> str:
 
 
 def _around(html: str) -> tuple[str, str]:
-    before, start, rest = html.rpartition(START)
+    before, start, rest = html.partition(START)  # what stands before it is the template's, or escaped
     _, end, after = rest.partition(END)
     if not start or not end:
         raise ValueError("the page has no place for approvals")
