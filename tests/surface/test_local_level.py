@@ -32,7 +32,7 @@ def between_tissue_and_air(spacing: tuple[float, float, float]) -> tuple[Volume,
 
 @pytest.mark.parametrize(
     ("spacing", "mean", "p95", "volume_share"),
-    [((0.7, 0.7, 1.0), 0.05, 0.12, 0.006), ((0.5, 0.5, 2.0), 0.08, 0.25, 0.015)],
+    [((0.7, 0.7, 1.0), 0.05, 0.12, 0.006), ((0.5, 0.5, 2.0), 0.052, 0.15, 0.006)],
 )
 def test_bone_between_tissue_and_air_is_as_large_as_it_is(
     spacing: tuple[float, float, float], mean: float, p95: float, volume_share: float
@@ -59,12 +59,14 @@ def test_bone_between_tissue_and_air_is_as_large_as_it_is(
     assert local.measures[0].level == LEVEL
 
 
-def test_in_one_surrounding_it_is_the_one_level() -> None:
-    volume, labels = scan(torus(), (0.7, 0.7, 1.0))
+@pytest.mark.parametrize(("spacing", "share"), [((0.7, 0.7, 1.0), 0.005), ((0.7, 0.7, 2.0), 0.007)])
+def test_in_one_surrounding_it_is_the_one_level(spacing: tuple[float, float, float], share: float) -> None:
+    """Between coarse slices too: there, a voxel beside the boundary is no deep one, though its next is 2 mm away."""
+    volume, labels = scan(torus(), spacing)
     surface = make_surfaces(volume, labels, SurfaceParams(tolerance_mm=0.1, boundary="local-half-maximum")).surfaces[0]
     away = np.abs(torus()(surface_samples(surface, 20_000)))
     assert away.mean() <= 0.05
-    assert surface.volume_mm3 == pytest.approx(torus_volume(), rel=0.005)
+    assert surface.volume_mm3 == pytest.approx(torus_volume(), rel=share)
 
 
 def test_voxels_that_were_filled_or_cut_stay() -> None:

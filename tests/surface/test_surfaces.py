@@ -22,6 +22,9 @@ from tests.surface.shapes import Distance, scan, shell, shell_volume, torus, tor
 SPACINGS = {(0.7, 0.7, 1.0): (0.05, 0.12, 0.005), (0.5, 0.5, 2.0): (0.05, 0.12, 0.006)}
 """Voxel size → allowed mean and 95th percentile of the distance, mm, and share of the volume."""
 
+SHELL_SHARE = 0.002
+"""A wall as thin as two coarse slices is as thick as it is: its blurred voxels do not make it seem darker."""
+
 BODIES = {"torus": (torus(), torus_volume(), 1, 1), "shell": (shell(), shell_volume(), 2, 0)}
 
 
@@ -35,12 +38,30 @@ def test_the_surface_lies_where_the_body_ends(name: str, spacing: tuple[float, f
     away = np.abs(distance(surface_samples(surface, 20_000)))
     assert away.mean() <= SPACINGS[spacing][0]
     assert np.percentile(away, 95) <= SPACINGS[spacing][1]
-    assert surface.volume_mm3 == pytest.approx(volume_mm3, rel=SPACINGS[spacing][2])
+    share = SHELL_SHARE if name == "shell" else SPACINGS[spacing][2]
+    assert surface.volume_mm3 == pytest.approx(volume_mm3, rel=share)
     assert measures.topology.ok
     assert (measures.topology.bodies, measures.topology.genus) == (bodies, genus)
     assert max(measures.fidelity.to_contour.maximum, measures.fidelity.from_contour.maximum) <= 0.1
     assert measures.fidelity.to_scan is not None
     assert measures.fidelity.to_scan.mean < 0.05
+
+
+def test_what_ends_between_coarse_slices_ends_there() -> None:
+    """The ends of a ball between two slices: cubics must see two slices beyond on either side."""
+    volume, labels = scan(torus(30.0, 9.0), (0.5, 0.5, 2.0), half_mm=42)
+    linear = Volume(volume.grid, exact(torus(30.0, 9.0), volume), volume.modality)
+    level = labels.with_level("body", 0.0)
+    surface = contour(linear, level, level.labels[0])
+    steep = np.abs(np.abs(surface.vertices[:, 2]) / 9.0 - 0.875) < 0.075
+    assert np.abs(torus(30.0, 9.0)(surface.vertices[steep])).max() < 0.01
+
+
+def exact(distance: Distance, volume: Volume) -> NDArray[np.float32]:
+    """The signed distance itself, as a scan."""
+    k, j, i = np.indices(volume.grid.shape)
+    points = volume.grid.lps_from_ijk.apply(np.stack([i, j, k], axis=-1).reshape(-1, 3))
+    return np.asarray(distance(points).reshape(volume.grid.shape), np.float32)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)

@@ -274,7 +274,7 @@ STAGES = (
         wanted=lambda plan: asks_networks(plan.recipe.segment),
     ),
     Stage("segment", 4, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
-    Stage("surface", 4, ("ingest", "segment"), _of("surface"), _surface),
+    Stage("surface", 5, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 2, ("surface",), _print_parameters, _print),
     Stage("navigation", 7, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(

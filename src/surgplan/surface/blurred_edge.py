@@ -15,7 +15,7 @@ from surgplan.model.labels import Label, LabelMap
 from surgplan.model.volume import Volume
 from surgplan.surface.contour import label_box
 from surgplan.surface.local_level import grown
-from surgplan.surface.mask_field import Field
+from surgplan.surface.mask_field import Bools, Field
 
 COARSE_MM = 1.5
 """With voxel edges below this, the blur of clinical CT (0.5 to 1 mm) leaves straight lines nothing to miss."""
@@ -29,6 +29,9 @@ magnifies noise."""
 
 FEWEST = 50
 """Voxels that tell the noise."""
+
+PEELED = 2
+"""So many layers of voxels are taken off to find how bright the structure is."""
 
 MOST_LOPSIDED = 0.3
 """How far from half height the level may be, as a share of the step: farther, the edge is none of this kind."""
@@ -57,16 +60,14 @@ def made_linear(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volume,
     near = grown(mask)
     ring = field[grown(near) & ~near]
     ring = ring[ring < 0]
-    inside = field[mask]
-    core = field[mask & ~grown(~mask)]
+    inside = _plateau(field, mask)
     if not len(ring) or np.median(inside) <= 0:
         return unchanged
     bright, dark = float(np.median(inside)), float(np.median(ring))
     middle = -dark / (bright - dark)
     if abs(middle - 0.5) > MOST_LOPSIDED:
         return unchanged
-    sample = core if len(core) >= FEWEST else inside
-    noise = 1.4826 * float(np.median(np.abs(sample - np.median(sample)))) / (bright - dark)
+    noise = 1.4826 * float(np.median(np.abs(inside - bright))) / (bright - dark)
     side = np.sign(field).astype(np.int8)
     field -= np.float32(dark)
     field /= np.float32(bright - dark)
@@ -76,6 +77,22 @@ def made_linear(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volume,
     others = tuple(here if other == label else other for other in labels.labels)
     grid = volume.grid.cropped(low, high - low)
     return Volume(grid, linear, volume.modality), LabelMap(grid, np.ascontiguousarray(values), others), here
+
+
+def _plateau(field: Field, mask: Bools) -> Field:
+    """(n,) values of the brightest layer of the mask: all of it, without its outermost voxels, or without the next too.
+
+    The outermost voxels are blurred: with them, a thin wall would seem darker than it is, and its edge farther out.
+    Deeper layers may be darker, like the marrow in a filled bone.
+    """
+    layers, left = [field[mask]], mask
+    for _ in range(PEELED):
+        left = left & ~grown(~left)
+        layer = field[left]
+        if len(layer) < FEWEST:
+            break
+        layers.append(layer)
+    return max(layers, key=lambda layer: float(np.median(layer)))
 
 
 def _inverse_normal(share: Field, clip: float, middle: float) -> Field:

@@ -82,8 +82,9 @@ def _levels(
     from surgplan.surface.mask_field import distance
 
     depth = distance(mask, spacing, BLUR_MM + RING_MM)
-    inner, inner_weight = _average(intensity, (depth > BLUR_MM) & (depth < BLUR_MM + RING_MM), spacing)
-    outer, outer_weight = _average(intensity, (depth < -BLUR_MM) & (depth > -BLUR_MM - RING_MM), spacing)
+    rim = grown(mask) & grown(~mask)
+    inner, inner_weight = _average(intensity, (depth > BLUR_MM) & (depth < BLUR_MM + RING_MM) & ~rim, spacing)
+    outer, outer_weight = _average(intensity, (depth < -BLUR_MM) & (depth > -BLUR_MM - RING_MM) & ~rim, spacing)
     known = (inner_weight > LEAST_WEIGHT) & (outer_weight > LEAST_WEIGHT) & (inner - outer > LEAST_CONTRAST)
     level = np.where(known, (inner + outer) / 2, fallback)
     usual = np.median((inner - outer)[known]) if known.any() else np.float32(1)
