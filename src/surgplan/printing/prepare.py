@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from surgplan.findings import Finding
-from surgplan.model.part import Caliper, Part, parts_of
-from surgplan.model.points import PointSet
+from surgplan.model.part import Caliper, Part, parts_of, unique_names
 from surgplan.model.surface import Surface
-from surgplan.printing.operations import Operation
-from surgplan.printing.printers import Printer
-
-
-@dataclass(frozen=True)
-class Context:
-    """What operations may look at beside the parts.
-
-    `scale` is length on the print per length in the body: lengths that concern the printer (walls, pins, clearances,
-    letters) are those of the print, positions those of the body in LPS mm.
-    """
-
-    case: str
-    printer: Printer
-    scale: float = 1.0
-    landmarks: PointSet = field(default_factory=lambda: PointSet(()))
+from surgplan.printing import operations as ops
+from surgplan.printing.context import Context, Done, chosen
+from surgplan.printing.cut import cut
+from surgplan.printing.text import text
 
 
 @dataclass(frozen=True)
@@ -36,6 +24,49 @@ class Prepared:
     calipers: tuple[Caliper, ...] = ()
 
 
-def prepare_parts(surfaces: Sequence[Surface], operations: Sequence[Operation], context: Context) -> Prepared:
-    """Each surface as a part, after all operations."""
-    return Prepared(parts_of(surfaces))
+def prepare_parts(surfaces: Sequence[Surface], operations: Sequence[ops.Operation], context: Context) -> Prepared:
+    """Each surface as a part, after all operations.
+
+    Raises
+    ------
+    WrongUsage
+        An operation names a structure or landmark that is not there.
+    BadInput
+        An operation cannot be done on this part: a plane misses it, no place has room for a text.
+    OutOfResources
+        A boolean took too long.
+    """
+    parts = parts_of(surfaces)
+    findings: list[Finding] = []
+    calipers: list[Caliper] = []
+    for number, operation in enumerate(operations, start=1):
+        done = _apply(parts, operation, context, f"print.prepare {number}, {operation.do}")
+        parts = unique_names(done.parts)
+        findings += done.findings
+        calipers += done.calipers
+    return Prepared(parts, tuple(findings), tuple(calipers))
+
+
+def _apply(parts: tuple[Part, ...], operation: ops.Operation, context: Context, what: str) -> Done:
+    on_all = TOGETHER.get(type(operation))
+    if on_all is not None:
+        return on_all(parts, operation, context)
+    made: list[Part] = []
+    findings: list[Finding] = []
+    calipers: list[Caliper] = []
+    for part, wanted in zip(parts, chosen(parts, operation.structure, what), strict=True):
+        done = ONE_BY_ONE[type(operation)](part, operation, context) if wanted else Done((part,))
+        made += done.parts
+        findings += done.findings
+        calipers += done.calipers
+    return Done(tuple(made), tuple(findings), tuple(calipers))
+
+
+TOGETHER: dict[type, Callable[[tuple[Part, ...], Any, Context], Done]] = {}
+"""Operations on all parts at once."""
+
+ONE_BY_ONE: dict[type, Callable[[Part, Any, Context], Done]] = {
+    ops.Cut: cut,
+    ops.Text: text,
+}
+"""Operations on one part after the other."""

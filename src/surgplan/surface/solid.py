@@ -21,10 +21,15 @@ class NotManifold(ValueError):
 
 def as_solid(surface: Surface) -> Any:
     """The surface as a `manifold3d.Manifold`; `NotManifold` when an edge is open or shared by more than two."""
+    return solid_of_mesh(surface.vertices, surface.triangles)
+
+
+def solid_of_mesh(vertices: NDArray[np.floating[Any]], triangles: Ints) -> Any:
+    """The same for vertices, (n, 3) mm, and triangles, (m, 3)."""
     from manifold3d import Mesh
 
-    vertices = np.ascontiguousarray(surface.vertices, dtype=np.float32)
-    return _checked(Mesh(vert_properties=vertices, tri_verts=np.ascontiguousarray(surface.triangles, dtype=np.uint32)))
+    points = np.ascontiguousarray(vertices, dtype=np.float32)
+    return _checked(Mesh(vert_properties=points, tri_verts=np.ascontiguousarray(triangles, dtype=np.uint32)))
 
 
 def from_solid(solid: Any, like: Surface) -> Surface:

@@ -1,0 +1,116 @@
+"""What an operation of preparing gets to see, and what it hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surgplan.errors import WrongUsage
+from surgplan.findings import Finding, Level
+from surgplan.model.frames import Array
+from surgplan.model.part import Caliper, Modification, Part
+from surgplan.model.points import PointSet
+from surgplan.model.surface import Surface
+from surgplan.params import nearest
+from surgplan.printing.printers import Printer
+from surgplan.surface.fidelity import surface_samples
+from surgplan.surface.ruler import Ruler
+
+SAMPLES = 4000
+"""Points at which it is measured, each way, whether a surface moved where it should not; new vertices come on top."""
+
+Place = Callable[[Array], NDArray[np.bool_]]
+"""Tells which of the points, (n, 3) LPS mm, lie where an operation was meant to change the surface."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What operations may look at beside the parts.
+
+    `scale` is length on the print per length in the body: lengths that concern the printer (walls, pins, clearances,
+    letters) are those of the print, positions those of the body in LPS mm.
+    """
+
+    case: str
+    printer: Printer
+    scale: float = 1.0
+    landmarks: PointSet = field(default_factory=lambda: PointSet(()))
+
+    def life(self, print_mm: float) -> float:
+        """A length of the print as it is at life size."""
+        return print_mm / self.scale
+
+    def point(self, landmark: str) -> Array:
+        """(3,) LPS mm; `WrongUsage` when the case has no such landmark."""
+        try:
+            return self.landmarks[landmark].position
+        except KeyError:
+            known = [point.name for point in self.landmarks]
+            advice = nearest(landmark, known) if known else "Add it to the case file, or pass --landmarks"
+            raise WrongUsage("print.prepare", f"there is no landmark `{landmark}`", advice=advice) from None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an operation made of one part or of several, what to measure on the print, and what it found."""
+
+    parts: tuple[Part, ...]
+    findings: tuple[Finding, ...] = ()
+    calipers: tuple[Caliper, ...] = ()
+
+
+def note(check: str, measured: str, part: Part, level: Level = Level.NOTE, limit: str = "", advice: str = "") -> Finding:
+    """A finding about a part; limits come from the recipe."""
+    return Finding(check, level, measured, limit, advice, "the recipe" if limit else "", part.name)
+
+
+def modified(
+    part: Part, surface: Surface, kind: str, what: str, measured: dict[str, float], place: Place | None
+) -> Part:
+    """The part with its new surface, and the modification noted with how far anything moved outside of the place."""
+    outside = None if place is None else moved_outside(part.surface, surface, place)
+    done = Modification(kind, what, measured, part.surface.volume_mm3, surface.volume_mm3, outside)
+    return part.changed(surface, done)
+
+
+def moved_outside(before: Surface, after: Surface, place: Place) -> float:
+    """The farthest, mm, that a surface moved outside of a place, measured both ways; 0 where nothing lies outside."""
+    there = np.concatenate([_new(after.vertices, before.vertices), surface_samples(after, SAMPLES)])
+    back = np.concatenate([_new(before.vertices, after.vertices), surface_samples(before, SAMPLES)])
+    return max(_farthest(there[~place(there)], before), _farthest(back[~place(back)], after))
+
+
+def _farthest(points: Array, surface: Surface) -> float:
+    if not len(points):
+        return 0.0
+    return float(Ruler(surface.vertices, surface.triangles)(points).max())
+
+
+def _new(vertices: Array, known: Array) -> Array:
+    """Those of the vertices, (n, 3), that are not among the known ones; both in float32 exactly."""
+    kind = np.dtype((np.void, 12))
+    rows, old = (np.ascontiguousarray(each, np.float32).view(kind).ravel() for each in (vertices, known))
+    return vertices[~np.isin(rows, old)]
+
+
+def renamed(part: Part, name: str) -> Part:
+    """The part under another name."""
+    return replace(part, name=name)
+
+
+def chosen(parts: Sequence[Part], structure: str, what: str) -> list[bool]:
+    """Which of the parts an operation is for: those of a structure, or all that come from one.
+
+    Raises
+    ------
+    WrongUsage
+        No part is of that structure.
+    """
+    told = [part.structure == structure if structure else bool(part.structure) for part in parts]
+    if structure and not any(told):
+        known = list(dict.fromkeys(part.structure for part in parts if part.structure))
+        raise WrongUsage(what, f"there is no structure `{structure}` to print", advice=nearest(structure, known))
+    return told

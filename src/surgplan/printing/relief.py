@@ -1,0 +1,85 @@
+"""Strokes as a solid that follows a curved surface: as deep everywhere below it, or as high above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from surgplan.model.frames import Array
+
+ROUND = 24
+"""Sides of a stroke's round end."""
+EDGE_MM = 0.4
+"""Longest edge of the solid's faces along the surface: between them it is straight."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relief:
+    """Strokes on a patch of a surface.
+
+    Parameters
+    ----------
+    strokes:
+        Lines, each (n, 2) mm, right and up in the patch.
+    stroke_mm:
+        Their width.
+    origin, axes:
+        (3,) LPS mm, and (3, 3) rows right, up and outward of the patch's frame.
+    heights:
+        (rows up, columns right) of the surface above the patch's plane, mm, at `start` and then every `pitch` mm.
+    low, high:
+        Where the solid begins and ends, mm above the surface and across it: negative below.
+    edge_mm:
+        Longest edge of its faces.
+    """
+
+    strokes: tuple[Array, ...]
+    stroke_mm: float
+    origin: Array
+    axes: Array
+    heights: Array
+    start: Array
+    pitch: float
+    low: float
+    high: float
+    edge_mm: float = EDGE_MM
+
+    def solid(self) -> Any:
+        """The `manifold3d.Manifold`."""
+        from manifold3d import CrossSection, OpType
+
+        dot = CrossSection.circle(self.stroke_mm / 2, ROUND)
+        pieces = [
+            CrossSection.batch_hull([dot.translate(tuple(map(float, here))), dot.translate(tuple(map(float, there)))])
+            for stroke in self.strokes
+            for here, there in zip(stroke[:-1], stroke[1:], strict=True)
+        ]
+        flat = CrossSection.batch_boolean(pieces, OpType.Add).extrude(1.0)
+        return flat.refine_to_length(self.edge_mm).warp_batch(self._placed)
+
+    def _placed(self, points: Array) -> Array:
+        """(n, 3) points of the flat solid, between 0 and 1 high, in their places on the surface, LPS mm."""
+        right_up = points[:, :2]
+        slope_up, slope_right = np.gradient(_softened(self.heights), self.pitch)
+        steeper = np.sqrt(1 + self._at(slope_up, right_up) ** 2 + self._at(slope_right, right_up) ** 2)
+        above = (self.low + points[:, 2] * (self.high - self.low)) * steeper
+        height = self._at(self.heights, right_up) + above
+        return np.asarray(self.origin + np.column_stack([right_up, height]) @ self.axes)
+
+    def _at(self, grid: Array, right_up: Array) -> Array:
+        """(n,) a grid's values between its places."""
+        place = np.clip((right_up - self.start) / self.pitch, 0, np.array(grid.shape[::-1]) - 1.000001)
+        column, row = np.floor(place).astype(int).T
+        right, up = (place - np.floor(place)).T
+        low = grid[row, column] * (1 - right) + grid[row, column + 1] * right
+        high = grid[row + 1, column] * (1 - right) + grid[row + 1, column + 1] * right
+        return np.asarray(low * (1 - up) + high * up)
+
+
+def _softened(heights: Array) -> Array:
+    """Without the facets of the mesh, whose slopes would step."""
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(heights, 3.0, mode="nearest"))
