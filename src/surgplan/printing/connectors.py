@@ -11,7 +11,7 @@ from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.printing.context import Context
 from surgplan.printing.operations import Cut
-from surgplan.printing.section import Plane, Section, places, section
+from surgplan.printing.section import PITCH_MM, Plane, Section, places, section
 from surgplan.printing.shapes import circle, frustum, prism
 from surgplan.printing.solids import Solid
 
@@ -58,16 +58,20 @@ def connectors(surface: Surface, plane: Plane, wanted: Cut, context: Context) ->
     """What the recipe wants on this cut, as far as there is room."""
     if wanted.connector == "none":
         return Connectors()
-    return pins(surface, plane, wanted, context) if wanted.connector == "pins" else dovetail(surface, plane, wanted, context)
+    return (
+        pins(surface, plane, wanted, context)
+        if wanted.connector == "pins"
+        else dovetail(surface, plane, wanted, context)
+    )
 
 
 def pins(surface: Surface, plane: Plane, wanted: Cut, context: Context) -> Connectors:
     """As many pins as wanted, as thick as there is room for, far from each other."""
-    length, gap, wall = (context.life(each) for each in (wanted.pin_length_mm, wanted.gap_mm, wanted.wall_mm))
-    found = _room(surface, plane, length, gap + wall, context)
+    length, gap = context.life(wanted.pin_length_mm), context.life(wanted.gap_mm)
+    found = room(surface, plane, wanted, context)
     width, best = wanted.pin_mm, (0.0, list[tuple[float, float]]())
     while width >= wanted.smallest_pin_mm * 0.999:
-        needed = context.life(width) / 2 + gap + wall
+        needed = needed_room(wanted, width, context)
         where = places(found, needed, wanted.pins, APART * context.life(width))
         if len(where) > len(best[1]):
             best = context.life(width), where
@@ -89,10 +93,17 @@ def pins(surface: Surface, plane: Plane, wanted: Cut, context: Context) -> Conne
     )
 
 
-def _room(surface: Surface, plane: Plane, length: float, beyond: float, context: Context) -> Section:
+def needed_room(wanted: Cut, width: float, context: Context) -> float:
+    """How deep in the material the middle of a pin of this width, mm on the print, must lie, mm at life size."""
+    return context.life(width / 2 + wanted.gap_mm + wanted.wall_mm)
+
+
+def room(surface: Surface, plane: Plane, wanted: Cut, context: Context, pitch_mm: float = PITCH_MM) -> Section:
     """How deep in the material each place of the plane is, all along a pin and its socket."""
-    levels = np.linspace(-length, length + beyond, LEVELS)
-    return section(surface, plane, tuple(levels.tolist()), context.life(0.25))
+    length, beyond = context.life(wanted.pin_length_mm), context.life(wanted.gap_mm + wanted.wall_mm)
+    start = -length if wanted.connector == "pins" else 0.0  # a dovetail has no root
+    levels = np.linspace(start, length + beyond, LEVELS)
+    return section(surface, plane, tuple(levels.tolist()), context.life(pitch_mm))
 
 
 def _pin(middle: Array, plane: Plane, radius: float, length: float) -> Solid:
@@ -107,10 +118,10 @@ def dovetail(surface: Surface, plane: Plane, wanted: Cut, context: Context) -> C
     neck = context.life(wanted.pin_mm)
     widening = np.tan(np.radians(DOVETAIL_DEG))
     head = neck + 2 * length * widening
-    found = _room(surface, plane, 0.0, length + gap + wall, context)
-    room = float(found.depth.max()) * 2
-    if room < head + 2 * (gap + wall):
-        return Connectors(room_mm=room)
+    found = room(surface, plane, wanted, context)
+    widest = float(found.depth.max()) * 2
+    if widest < head + 2 * (gap + wall):
+        return Connectors(room_mm=widest)
     row, column = np.unravel_index(int(found.depth.argmax()), found.depth.shape)
     middle = plane.place(*found.at(int(row), int(column)))
     slide = _shortest_way(found, int(row), int(column))
@@ -128,7 +139,7 @@ def dovetail(surface: Surface, plane: Plane, wanted: Cut, context: Context) -> C
     body = Solid.of_surface(surface)
     tongue = prism(profile(0, 0, 0), middle, axes, -far, far) & body
     socket = prism(profile(gap, gap, -gap), middle, axes, -far, far)
-    return Connectors((tongue,), (socket,), middle[None], neck, far, length, gap, room)
+    return Connectors((tongue,), (socket,), middle[None], neck, far, length, gap, widest)
 
 
 def _shortest_way(found: Section, row: int, column: int) -> Array:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.errors import WrongUsage
 from surgplan.findings import Finding, Level
@@ -16,14 +13,8 @@ from surgplan.model.points import PointSet
 from surgplan.model.surface import Surface
 from surgplan.params import nearest
 from surgplan.printing.printers import Printer
-from surgplan.surface.fidelity import surface_samples
-from surgplan.surface.ruler import Ruler
-
-SAMPLES = 4000
-"""Points at which it is measured, each way, whether a surface moved where it should not; new vertices come on top."""
-
-Place = Callable[[Array], NDArray[np.bool_]]
-"""Tells which of the points, (n, 3) LPS mm, lie where an operation was meant to change the surface."""
+from surgplan.surface.changed import certify_changed
+from surgplan.surface.regions import Region
 
 
 @dataclass(frozen=True)
@@ -62,43 +53,26 @@ class Done:
     calipers: tuple[Caliper, ...] = ()
 
 
-def note(check: str, measured: str, part: Part, level: Level = Level.NOTE, limit: str = "", advice: str = "") -> Finding:
+def note(
+    check: str, measured: str, part: Part, level: Level = Level.NOTE, limit: str = "", advice: str = ""
+) -> Finding:
     """A finding about a part; limits come from the recipe."""
     return Finding(check, level, measured, limit, advice, "the recipe" if limit else "", part.name)
 
 
 def modified(
-    part: Part, surface: Surface, kind: str, what: str, measured: dict[str, float], place: Place | None
-) -> Part:
-    """The part with its new surface, and the modification noted with how far anything moved outside of the place."""
-    outside = None if place is None else moved_outside(part.surface, surface, place)
+    part: Part, surface: Surface, kind: str, what: str, measured: dict[str, float], intended: Sequence[Region] | None
+) -> tuple[Part, tuple[Finding, ...]]:
+    """The part with its new surface and the modification noted, held to the surface before outside of the places.
+
+    `intended` tells the places; None when it has no meaning to compare, because the whole part moved.
+    """
+    outside, findings = None, tuple[Finding, ...]()
+    if intended is not None:
+        held = certify_changed(kind, part.surface, surface, intended)
+        outside, findings = held.maximum_mm, tuple(replace(each, subject=part.name) for each in held.findings())
     done = Modification(kind, what, measured, part.surface.volume_mm3, surface.volume_mm3, outside)
-    return part.changed(surface, done)
-
-
-def moved_outside(before: Surface, after: Surface, place: Place) -> float:
-    """The farthest, mm, that a surface moved outside of a place, measured both ways; 0 where nothing lies outside."""
-    there = np.concatenate([_new(after.vertices, before.vertices), surface_samples(after, SAMPLES)])
-    back = np.concatenate([_new(before.vertices, after.vertices), surface_samples(before, SAMPLES)])
-    return max(_farthest(there[~place(there)], before), _farthest(back[~place(back)], after))
-
-
-def _farthest(points: Array, surface: Surface) -> float:
-    if not len(points):
-        return 0.0
-    return float(Ruler(surface.vertices, surface.triangles)(points).max())
-
-
-def _new(vertices: Array, known: Array) -> Array:
-    """Those of the vertices, (n, 3), that are not among the known ones; both in float32 exactly."""
-    kind = np.dtype((np.void, 12))
-    rows, old = (np.ascontiguousarray(each, np.float32).view(kind).ravel() for each in (vertices, known))
-    return vertices[~np.isin(rows, old)]
-
-
-def renamed(part: Part, name: str) -> Part:
-    """The part under another name."""
-    return replace(part, name=name)
+    return part.changed(surface, done), findings
 
 
 def chosen(parts: Sequence[Part], structure: str, what: str) -> list[bool]:

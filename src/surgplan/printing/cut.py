@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,11 +13,12 @@ from surgplan.model.frames import Array
 from surgplan.model.part import Part
 from surgplan.model.surface import Surface
 from surgplan.printing.connectors import Connectors, connectors
-from surgplan.printing.context import Context, Done, modified, note, renamed
+from surgplan.printing.context import Context, Done, modified, note
 from surgplan.printing.operations import Cut
 from surgplan.printing.planes import must_meet, plane_of
 from surgplan.printing.section import Plane
 from surgplan.printing.solids import Built, Solid, built, united
+from surgplan.surface.regions import Region
 from surgplan.surface.ruler import Ruler
 
 REBUILD_SHARE = 1e-3
@@ -64,26 +67,21 @@ def cut_at(part: Part, plane: Plane, operation: Cut, context: Context) -> Done:
     measured |= {"gap_mm": gap * context.scale} if found.tongues else {}
     measured["rebuild_error"] = error
     names = _names(part.name)
-    sides = zip(made, names, ("behind", "beyond"), strict=False)
-    parts = tuple(
-        modified(
-            renamed(part, name),
-            each.surface(surface),
-            "cut",
-            f"cut by a plane; this part lies {side} it" + _told(found, operation, context),
-            measured,
-            _place(plane, found, side),
-        )
-        for each, name, side in sides
-    )
-    return Done(parts, tuple(_findings(part, found, operation, context, parts)))
+    parts, told = [], list[Finding]()
+    for each, name, side in zip(made, names, ("behind", "beyond"), strict=False):
+        what = f"cut by a plane; this part lies {side} it{_told(found, operation, context)}"
+        own = replace(part, name=name)
+        changed, wrong = modified(own, each.surface(surface), "cut", what, measured, [_place(plane, found, side)])
+        parts.append(changed)
+        told += wrong
+    return Done(tuple(parts), (*_findings(part, found, operation, context, names), *told))
 
 
 def _names(name: str) -> tuple[str, str]:
     return f"{name} A", f"{name} B"
 
 
-def _place(plane: Plane, found: Connectors, side: str) -> object:
+def _place(plane: Plane, found: Connectors, side: str) -> Region:
     sign = 1.0 if side == "behind" else -1.0
 
     def place(points: Array) -> NDArray[np.bool_]:
@@ -100,7 +98,7 @@ def _rebuild_error(surface: Surface, made: list[Built]) -> float:
 
 
 def _measured_gap(made: list[Built], found: Connectors, plane: Plane) -> float:
-    """The narrowest gap, mm, between what stands out of the first part and the second, off the plane where they meet."""
+    """The narrowest gap, mm, between what stands out of the first part and the second, off the plane between them."""
     if not found.tongues:
         return 0.0
     height = plane.heights(made[0].vertices)
@@ -115,18 +113,27 @@ def _told(found: Connectors, operation: Cut, context: Context) -> str:
     if not count:
         return ", without connectors"
     width = found.width_mm * context.scale
-    kind = f"{count} pin{'s' * (count > 1)} of {width:.2f} mm" if operation.connector == "pins" else f"a dovetail of {width:.2f} mm"
-    return f", with {kind}, {operation.pin_length_mm:g} mm long, gap {operation.gap_mm:g} mm all round"
+    kind = (
+        f"{count} pin{'s' * (count > 1)} of {width:.2f} mm"
+        if operation.connector == "pins"
+        else f"a dovetail of {width:.2f} mm"
+    )
+    return f", with {kind}, {operation.pin_length_mm:g} mm long, gap {found.gap_mm * context.scale:g} mm all round"
 
 
-def _findings(part: Part, found: Connectors, operation: Cut, context: Context, parts: tuple[Part, ...]) -> list[Finding]:
-    told = [note("cut", f"two parts, {parts[0].name} and {parts[1].name}{_told(found, operation, context)}", part)]
+def _findings(part: Part, found: Connectors, operation: Cut, context: Context, names: tuple[str, str]) -> list[Finding]:
+    told = [note("cut", f"two parts, {names[0]} and {names[1]}{_told(found, operation, context)}", part)]
     count, wanted = len(found.tongues), operation.pins if operation.connector == "pins" else 1
     if operation.connector != "none" and count < wanted:
-        room = f"there is room for {count} of {wanted} connectors: the widest place is {found.room_mm * context.scale:.1f} mm wide"
+        room = (
+            f"there is room for {count} of {wanted} connectors: the widest place is {found.room_mm * context.scale:.1f}"
+        )
+        room += " mm wide"
         least = operation.smallest_pin_mm if operation.connector == "pins" else operation.pin_mm
         limit = f"{least + 2 * (operation.gap_mm + operation.wall_mm):.1f} mm"
-        told.append(note("connectors", room, part, Level.WARN, limit, "Move the plane, or allow thinner or shorter pins"))
+        told.append(
+            note("connectors", room, part, Level.WARN, limit, "Move the plane, or allow thinner or shorter pins")
+        )
     elif count == 1 and operation.connector == "pins":
         told.append(note("connectors", "one pin does not keep the parts from turning", part, Level.WARN))
     return told

@@ -118,7 +118,7 @@ def draw(lines: tuple[str, ...], cap_mm: float) -> Drawing:
         x, y = STROKE / 2, STROKE / 2 + LINE * (len(lines) - 1 - number)
         for letter in line:
             if letter != " ":
-                strokes += [unit_mm * (stroke + [x, y]) for stroke in _strokes(letter)]
+                strokes += [unit_mm * (stroke + np.array([x, y])) for stroke in _strokes(letter)]
             x += (SPACE - APART if letter == " " else _width(letter)) + APART
     width = max(map(line_width, lines)) + STROKE
     return Drawing(tuple(strokes), unit_mm * width, unit_mm * (CAP + STROKE + LINE * (len(lines) - 1)))
@@ -134,7 +134,7 @@ def arrow(direction: Array, letter: str, cap_mm: float) -> Drawing:
     shaft = np.array([middle - along * CAP / 2, tip])
     head = np.array([tip - 2 * along + 1.5 * across, tip, tip - 2 * along - 1.5 * across])
     start = CAP + STROKE + APART - STROKE / 2
-    named = [stroke + [start, STROKE / 2] for stroke in _strokes(letter)]
+    named = [stroke + np.array([start, STROKE / 2]) for stroke in _strokes(letter)]
     width = start + _width(letter) + STROKE / 2
     return Drawing(tuple(unit_mm * each for each in (shaft, head, *named)), unit_mm * width, cap_mm)
 
@@ -144,7 +144,7 @@ def beside(left: Drawing, right: Drawing, cap_mm: float) -> Drawing:
     if not left.strokes:
         return right
     shift = left.width + 1.5 * APART * cap_mm / (CAP + STROKE)
-    moved = tuple(stroke + [shift, 0.0] for stroke in right.strokes)
+    moved = tuple(stroke + np.array([shift, 0.0]) for stroke in right.strokes)
     return Drawing((*left.strokes, *moved), shift + right.width, max(left.height, right.height))
 
 

@@ -82,7 +82,7 @@ class Cut(OnPlane):
     pin_mm: float = Field(5.0, ge=1, le=50, description="diameter of a pin, or width of a dovetail's neck, in mm")
     smallest_pin_mm: float = Field(2.5, ge=1, le=50, description="thinnest that pins may become to find room, in mm")
     pin_length_mm: float = Field(6.0, ge=1, le=100, description="how far it reaches into the other part, in mm")
-    gap_mm: float = Field(0.2, ge=0.02, le=2, description="clearance all round the connector, in mm")
+    gap_mm: float = Field(0.2, ge=0.02, le=5, description="clearance all round a connector, in mm")
     wall_mm: float = Field(1.0, ge=0.2, le=20, description="least material round a connector's socket, in mm")
 
     @model_validator(mode="after")
@@ -101,7 +101,9 @@ class Hollow(OnParts):
 
     do: Literal["hollow"]
     wall_mm: float = Field(2.0, ge=0.3, le=50, description="thickness of the wall that stays, in mm")
-    drain_mm: float = Field(4.0, ge=0.5, le=30, description="diameter of a drain hole, in mm")
+    drain_mm: float | None = Field(
+        None, ge=0.5, le=30, description="diameter of a drain hole, in mm; without it, the printer's, or 4 mm"
+    )
     drains: int = Field(2, ge=0, le=8, description="drain holes of each cavity")
     smallest_mm3: float = Field(200.0, gt=0, description="cavities smaller than this stay solid, in mm³ on the print")
 
@@ -123,7 +125,7 @@ class Window(OnParts):
     diameter_mm: float = Field(ge=3, le=300, description="diameter at the surface, in mm")
     depth_mm: float = Field(15.0, gt=0, le=300, description="how far in it cuts, in mm")
     taper_deg: float = Field(10.0, ge=1, le=40, description="how much it narrows inward on each side, in degrees")
-    gap_mm: float = Field(0.2, ge=0.02, le=2, description="clearance all round, in mm")
+    gap_mm: float = Field(0.2, ge=0.02, le=5, description="clearance all round, in mm")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Window:
@@ -213,18 +215,6 @@ class Calipers(OnParts):
 
 
 Operation = Annotated[
-    Join
-    | CropBox
-    | CropPlane
-    | Mirror
-    | Thicken
-    | Struts
-    | Window
-    | Cut
-    | Hollow
-    | Base
-    | Text
-    | Calipers
-    | Cube,
+    Join | CropBox | CropPlane | Mirror | Thicken | Struts | Window | Cut | Hollow | Base | Text | Calipers | Cube,
     Field(discriminator="do"),
 ]

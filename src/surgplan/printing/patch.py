@@ -13,14 +13,16 @@ from surgplan.printing.rays import Rays
 from surgplan.printing.shapes import axes_of
 from surgplan.surface.fidelity import spread
 
-SAMPLES = 20_000
+FEWEST, MOST = 2000, 20_000
 """Points that tell the shape of a surface while looking for a patch."""
+IN_PATCH = 120
+"""So many of them lie in the smallest patch that is looked for, where `MOST` allow it."""
 CANDIDATES = 400
 """Places that are tried as middles."""
 TURNS_DEG = (0, -30, 30, -60, 60, 90, -90)
 """How letters may be turned from upright."""
-UPRIGHT = 0.1
-"""A degree of turning counts as so many degrees of tilt."""
+UPRIGHT, NEAR = 0.1, 0.5
+"""A degree of turning, and a millimetre from where the letters are wanted, count as so many degrees of tilt."""
 STEEPEST_DEG = 32.0
 """The surface may lean so much within a patch: letters on steeper places cannot be read from one side."""
 JUMP_MM = 1.2
@@ -65,15 +67,16 @@ class Wish:
 class Finder:
     """A surface made ready once for finding patches of several sizes."""
 
-    def __init__(self, surface: Surface) -> None:
+    def __init__(self, surface: Surface, smallest_mm2: float) -> None:
         from scipy.spatial import cKDTree
 
-        self.points, owners = spread(surface, SAMPLES)
+        count = int(np.clip(IN_PATCH * surface.area_mm2 / smallest_mm2, FEWEST, MOST))
+        self.points, owners = spread(surface, count)
         a, b, c = surface.corners[owners].transpose(1, 0, 2)
         normals = np.cross(b - a, c - a)
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         self.normals = normals / np.where(lengths > 0, lengths, 1)
-        self.spacing = float(np.sqrt(surface.area_mm2 / SAMPLES))
+        self.spacing = float(np.sqrt(surface.area_mm2 / count))
         self.tree = cKDTree(self.points)
         self.rays = Rays(surface)
         self._open = np.zeros(len(self.points), np.int8)
@@ -119,6 +122,7 @@ class Finder:
         flat = (self.points[near] - self.points[number]) @ base.T
         lean = np.degrees(np.arccos(np.clip(self.normals[near] @ base[2], -1, 1)))
         found = []
+        away = 0.0 if wish.near is None else NEAR * float(np.linalg.norm(self.points[number] - wish.near))
         for turn in TURNS_DEG:
             angle = np.radians(turn)
             turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -129,7 +133,7 @@ class Finder:
             tilt = float(np.quantile(lean[inside], 0.95))
             if tilt <= STEEPEST_DEG:
                 axes = np.vstack([turned @ base[:2], base[2]])
-                found.append((tilt + UPRIGHT * abs(turn), self.points[number], axes))
+                found.append((tilt + away + UPRIGHT * abs(turn), self.points[number], axes))
         return found
 
     def _covered(self, place: Array, wish: Wish) -> bool:
@@ -140,7 +144,7 @@ class Finder:
         if len(place) < count.prod():
             return False
         cells = np.clip(np.floor((place + size / 2) / (size / count)), 0, count - 1).astype(int)
-        return len(np.unique(cells[:, 0] * count[1] + cells[:, 1])) == count.prod()
+        return bool(len(np.unique(cells[:, 0] * count[1] + cells[:, 1])) == count.prod())
 
     def _looked_at(self, middle: Array, axes: Array, wish: Wish, pitch: float) -> Patch | None:
         """The patch by rays from outside; None where one misses, the surface jumps, leans, is hidden or too thin."""
@@ -151,7 +155,7 @@ class Finder:
         grid = np.stack(np.meshgrid(right, up), axis=-1).reshape(-1, 2)
         above = np.hypot(*size) / 2 + 2
         starts = middle + grid @ axes[:2] + above * axes[2]
-        length, hit = self.rays.first(starts, -axes[2], 2 * above)
+        length, _ = self.rays.first(starts, -axes[2], 2 * above)
         if np.isnan(length).any():
             return None
         heights = (above - length).reshape(count[::-1])

@@ -12,7 +12,11 @@ from surgplan.model.surface import Surface
 from surgplan.printing import operations as ops
 from surgplan.printing.context import Context, Done, chosen
 from surgplan.printing.cut import cut
+from surgplan.printing.hollow import hollow
+from surgplan.printing.sound import sound
 from surgplan.printing.text import text
+
+__all__ = ["Context", "Prepared", "prepare_parts"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ def prepare_parts(surfaces: Sequence[Surface], operations: Sequence[ops.Operatio
         parts = unique_names(done.parts)
         findings += done.findings
         calipers += done.calipers
-    return Prepared(parts, tuple(findings), tuple(calipers))
+    mended = [sound(part) for part in parts]
+    findings += [finding for _, found in mended for finding in found]
+    return Prepared(tuple(part for part, _ in mended), tuple(findings), tuple(calipers))
 
 
 def _apply(parts: tuple[Part, ...], operation: ops.Operation, context: Context, what: str) -> Done:
@@ -54,7 +60,8 @@ def _apply(parts: tuple[Part, ...], operation: ops.Operation, context: Context, 
     made: list[Part] = []
     findings: list[Finding] = []
     calipers: list[Caliper] = []
-    for part, wanted in zip(parts, chosen(parts, operation.structure, what), strict=True):
+    structure = getattr(operation, "structure", "")
+    for part, wanted in zip(parts, chosen(parts, structure, what), strict=True):
         done = ONE_BY_ONE[type(operation)](part, operation, context) if wanted else Done((part,))
         made += done.parts
         findings += done.findings
@@ -67,6 +74,7 @@ TOGETHER: dict[type, Callable[[tuple[Part, ...], Any, Context], Done]] = {}
 
 ONE_BY_ONE: dict[type, Callable[[Part, Any, Context], Done]] = {
     ops.Cut: cut,
+    ops.Hollow: hollow,
     ops.Text: text,
 }
 """Operations on one part after the other."""

@@ -36,7 +36,8 @@ class Rays:
 
         far = self.reach if reach is None else reach
         at: Any = reference(0.0)
-        part, cell = reference(0), reference(0)
+        part: Any = reference(0)
+        cell: Any = reference(0)
         place, inner = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         lengths = np.full(len(starts), np.nan)
         hit = np.full(len(starts), -1, np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from surgplan.model.frames import Array
 
 ROUND = 24
 """Sides of a stroke's round end."""
-EDGE_MM = 0.4
+EDGE_MM = 0.5
 """Longest edge of the solid's faces along the surface: between them it is straight."""
+PLAIN = 0.035
+"""The outline may be simplified by this share of a stroke's width: slivers would become triangles that cross."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +57,16 @@ class Relief:
         pieces = [
             CrossSection.batch_hull([dot.translate(tuple(map(float, here))), dot.translate(tuple(map(float, there)))])
             for stroke in self.strokes
-            for here, there in zip(stroke[:-1], stroke[1:], strict=True)
+            for here, there in pairwise(stroke)
         ]
-        flat = CrossSection.batch_boolean(pieces, OpType.Add).extrude(1.0)
-        return flat.refine_to_length(self.edge_mm).warp_batch(self._placed)
+        outline = CrossSection.batch_boolean(pieces, OpType.Add).simplify(PLAIN * self.stroke_mm)
+        return outline.extrude(1.0).refine_to_length(self.edge_mm).warp_batch(self._placed)
 
     def _placed(self, points: Array) -> Array:
         """(n, 3) points of the flat solid, between 0 and 1 high, in their places on the surface, LPS mm."""
         right_up = points[:, :2]
-        slope_up, slope_right = np.gradient(_softened(self.heights), self.pitch)
+        soft = _softened(self.heights)
+        slope_up, slope_right = (np.asarray(np.gradient(soft, self.pitch, axis=axis)) for axis in (0, 1))
         steeper = np.sqrt(1 + self._at(slope_up, right_up) ** 2 + self._at(slope_right, right_up) ** 2)
         above = (self.low + points[:, 2] * (self.high - self.low)) * steeper
         height = self._at(self.heights, right_up) + above

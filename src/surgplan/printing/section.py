@@ -33,7 +33,7 @@ class Plane:
     @property
     def normal(self) -> Array:
         """(3,) unit vector."""
-        return self.axes[2]
+        return np.asarray(self.axes[2])
 
     def heights(self, points: Array) -> Array:
         """(n,) how far points, (n, 3), lie beyond the plane, mm."""
@@ -103,7 +103,7 @@ def section(surface: Surface, plane: Plane, levels_mm: tuple[float, ...] = (0.0,
 
 
 def filled(outline: Array, start: Array, pitch: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """(rows, columns) which places lie inside closed outlines, (k, 2, 2): those with an odd number of them on the left."""
+    """(rows, columns) which places lie inside closed outlines, (k, 2, 2): with an odd number of them on the left."""
     ends = (outline - start) / pitch
     first = np.ceil(ends[:, :, 1].min(axis=1)).astype(int)
     count = np.ceil(ends[:, :, 1].max(axis=1)).astype(int) - first  # rows from its lower end to below its upper end

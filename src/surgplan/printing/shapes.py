@@ -41,7 +41,7 @@ def circle(radius: float, around: bool = False) -> Array:
 
 def rectangle(width: float, height: float) -> Array:
     """(4, 2) counter-clockwise round the origin."""
-    return np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array([width, height]) / 2
+    return np.asarray(np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array([width, height]) / 2)
 
 
 def frustum(low: Array, high: Array, origin: ArrayLike, axes: Array, start: float, end: float) -> Solid:

@@ -28,7 +28,7 @@ VOLUME_SHARE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A note of a solid: `mesh`, `relief`, or what becomes of others, `union`, `minus`, `both`, `beyond`: its `op`.
+    """A note of a solid. Its `op`: `mesh`, `relief`; of others `union`, `minus`, `both`, `beyond`, `simple`.
 
     `mesh` are vertices (n, 3) mm and triangles (m, 3), closed and facing outward; `plane` is a normal, (3,), and an
     offset along it.
@@ -39,6 +39,7 @@ class Solid:
     mesh: Mesh | None = None
     plane: tuple[tuple[float, ...], float] | None = None
     relief: Relief | None = None
+    tolerance_mm: float = 0.0
 
     @classmethod
     def mesh_of(cls, vertices: ArrayLike, triangles: ArrayLike) -> Solid:
@@ -60,8 +61,14 @@ class Solid:
         return Solid("both", (self, other))
 
     def beyond(self, normal: ArrayLike, offset: float) -> Solid:
-        """What lies where `normal · x > offset`."""
-        return Solid("beyond", (self,), plane=(tuple(np.asarray(normal, float).tolist()), float(offset)))
+        """What lies where `normal · x > offset`; the normal need not have unit length."""
+        across = np.asarray(normal, float)
+        length = float(np.linalg.norm(across))
+        return Solid("beyond", (self,), plane=(tuple((across / length).tolist()), float(offset) / length))
+
+    def simplified(self, tolerance_mm: float) -> Solid:
+        """The same with fewer triangles, nowhere farther away than told."""
+        return Solid("simple", (self,), tolerance_mm=tolerance_mm)
 
     def split(self, normal: ArrayLike, offset: float) -> tuple[Solid, Solid]:
         """What lies beyond a plane, and the rest."""

@@ -41,6 +41,9 @@ class Maker:
         assert solid.relief is not None
         return solid.relief.solid()
 
+    def _simple(self, solid: Solid) -> Any:
+        return self.of(solid.of[0]).simplify(solid.tolerance_mm)
+
     def _union(self, solid: Solid) -> Any:
         whole = self.of(solid.of[0])
         for each in solid.of[1:]:

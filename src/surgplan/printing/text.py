@@ -50,16 +50,18 @@ def text(part: Part, operation: Text, context: Context) -> Done:
         No place has room, even for the lowest letters.
     """
     words = said(part, operation, context)
-    finder = Finder(part.surface)
+    least = _with_arrows(draw((words,), operation.smallest_mm), operation, operation.smallest_mm, None)
+    finder = Finder(part.surface, context.life(least.width) * context.life(least.height))
     for cap in _heights(operation):
         for lines in _arrangements(words):
             drawing = _with_arrows(draw(lines, context.life(cap)), operation, context.life(cap), None)
             patch = finder.find(_wish(drawing, cap, operation, context))
             if patch is not None:
                 return _made(part, operation, context, lines, cap, patch)
-    smallest = _with_arrows(draw((words,), operation.smallest_mm), operation, operation.smallest_mm, None)
-    found = f"no place has room for the text `{words}`: in the lowest letters allowed, {operation.smallest_mm:g} mm, it is"
-    found += f" {smallest.width:.0f} × {smallest.height:.0f} mm in one line"
+    found = (
+        f"no place has room for the text `{words}`: in the lowest letters allowed, {operation.smallest_mm:g} mm, it is"
+    )
+    found += f" {least.width:.0f} × {least.height:.0f} mm in one line"
     advice = "Shorten the text, allow lower letters or another place, or cut them less deep"
     raise BadInput(part.name, found, advice=advice)
 
@@ -83,7 +85,9 @@ def said(part: Part, operation: Text, context: Context) -> str:
     try:
         plain = writable(words)
     except ValueError as error:
-        raise WrongUsage("print.prepare", f"text `{words}` {error}", advice="Use letters, digits and . , : - / +") from None
+        raise WrongUsage(
+            "print.prepare", f"text `{words}` {error}", advice="Use letters, digits and . , : - / +"
+        ) from None
     if not plain.strip():
         raise WrongUsage("print.prepare", f"text `{operation.text}` says nothing for {part.name}", advice="Add words")
     return plain
@@ -157,9 +161,9 @@ def _made(part: Part, operation: Text, context: Context, lines: tuple[str, ...],
         inside &= within[:, 1] <= drawing.height + 2 * shift[1]
         return np.asarray(inside & (np.linalg.norm(points - middle, axis=1) <= reach + 2 * depth))
 
-    marked = modified(part, made.surface(part.surface), "text", what, measured, place)
+    marked, wrong = modified(part, made.surface(part.surface), "text", what, measured, [place])
     where = ", ".join(f"{value:.0f}" for value in middle)
     found = [note("text", f"{what}, at LPS ({where}) mm", part)]
     if part.mirrored:
         found.append(note("mirrored", "the text says MIRRORED", part, Level.NOTE))
-    return Done((marked,), tuple(found))
+    return Done((marked,), (*found, *wrong))
