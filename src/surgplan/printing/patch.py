@@ -15,9 +15,11 @@ from surgplan.surface.fidelity import spread
 
 FEWEST, MOST = 2000, 20_000
 """Points that tell the shape of a surface while looking for a patch."""
-IN_PATCH = 120
+IN_PATCH = 80
 """So many of them lie in the smallest patch that is looked for, where `MOST` allow it."""
-CANDIDATES = 400
+ENOUGH = 250
+"""More points round a candidate tell nothing more."""
+CANDIDATES = 300
 """Places that are tried as middles."""
 TURNS_DEG = (0, -30, 30, -60, 60, 90, -90)
 """How letters may be turned from upright."""
@@ -77,6 +79,7 @@ class Finder:
         lengths = np.linalg.norm(normals, axis=1, keepdims=True)
         self.normals = normals / np.where(lengths > 0, lengths, 1)
         self.spacing = float(np.sqrt(surface.area_mm2 / count))
+        self.longest = float(np.linalg.norm(np.ptp(self.points, axis=0)))
         self.tree = cKDTree(self.points)
         self.rays = Rays(surface)
         self._open = np.zeros(len(self.points), np.int8)
@@ -84,6 +87,8 @@ class Finder:
 
     def find(self, wish: Wish) -> Patch | None:
         """The flattest patch that fulfils the wish; None where there is none."""
+        if np.hypot(wish.width, wish.height) > self.longest:
+            return None
         scored = []
         for number in self._candidates(wish):
             scored += self._tilts(int(number), wish)
@@ -113,7 +118,9 @@ class Finder:
     def _tilts(self, number: int, wish: Wish) -> list[tuple[float, Array, Array]]:
         """Score, middle and axes of each turning in which samples cover the patch and lean little."""
         reach = np.hypot(wish.width, wish.height) / 2 + self.spacing
-        near = np.array(self.tree.query_ball_point(self.points[number], reach))
+        near = np.sort(np.array(self.tree.query_ball_point(self.points[number], reach)))
+        step = max(1, len(near) // ENOUGH)
+        near, apart = near[::step], self.spacing * np.sqrt(step)
         near = near[self.normals[near] @ self.normals[number] > 0.5]
         if len(near) < 3:
             return []
@@ -121,30 +128,23 @@ class Finder:
         base = axes_of(out, up_for(out))
         flat = (self.points[near] - self.points[number]) @ base.T
         lean = np.degrees(np.arccos(np.clip(self.normals[near] @ base[2], -1, 1)))
+        always = np.hypot(flat[:, 0], flat[:, 1]) <= min(wish.width, wish.height) / 2
+        if not always.any() or np.quantile(lean[always], 0.8) > STEEPEST_DEG:
+            return []
         found = []
         away = 0.0 if wish.near is None else NEAR * float(np.linalg.norm(self.points[number] - wish.near))
         for turn in TURNS_DEG:
             angle = np.radians(turn)
             turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
             place = flat[:, :2] @ turned.T
-            inside = (np.abs(place) <= np.array([wish.width, wish.height]) / 2 + self.spacing / 2).all(axis=1)
-            if not self._covered(place[inside], wish):
+            inside = (np.abs(place) <= np.array([wish.width, wish.height]) / 2 + apart / 2).all(axis=1)
+            if inside.sum() < 3:
                 continue
             tilt = float(np.quantile(lean[inside], 0.95))
-            if tilt <= STEEPEST_DEG:
+            if tilt <= STEEPEST_DEG and _covered(place[inside], wish, apart):
                 axes = np.vstack([turned @ base[:2], base[2]])
                 found.append((tilt + away + UPRIGHT * abs(turn), self.points[number], axes))
         return found
-
-    def _covered(self, place: Array, wish: Wish) -> bool:
-        """Whether samples lie all over the patch, none of the cells of a few samples' size empty."""
-        cell = 2.5 * self.spacing
-        size = np.array([wish.width, wish.height])
-        count = np.maximum(1, np.floor(size / cell)).astype(int)
-        if len(place) < count.prod():
-            return False
-        cells = np.clip(np.floor((place + size / 2) / (size / count)), 0, count - 1).astype(int)
-        return bool(len(np.unique(cells[:, 0] * count[1] + cells[:, 1])) == count.prod())
 
     def _looked_at(self, middle: Array, axes: Array, wish: Wish, pitch: float) -> Patch | None:
         """The patch by rays from outside; None where one misses, the surface jumps, leans, is hidden or too thin."""
@@ -163,7 +163,7 @@ class Finder:
         slopes = np.hypot(*np.gradient(heights, pitch))
         steps = max(np.abs(np.diff(heights, axis=0)).max(), np.abs(np.diff(heights, axis=1)).max())
         tilt = float(np.degrees(np.arctan(np.quantile(slopes, 0.98))))
-        if steps > max(JUMP_MM, pitch * np.tan(np.radians(60))) or tilt > STEEPEST_DEG + 5:
+        if steps > max(JUMP_MM, pitch * np.tan(np.radians(60))) or tilt > STEEPEST_DEG:
             return None
         corners = np.array([0, count[0] - 1, len(grid) - count[0], len(grid) - 1, len(grid) // 2])
         if np.isfinite(self.rays.first(starts[corners], axes[2])[0]).any():
@@ -176,6 +176,17 @@ class Finder:
             return None
         origin = middle - size / 2 @ axes[:2]
         return Patch(origin, axes, heights, start + size / 2, pitch, thinnest, tilt)
+
+
+def _covered(place: Array, wish: Wish, apart: float) -> bool:
+    """Whether samples lie all over the patch, none of the cells of a few samples' size empty."""
+    cell = 2.5 * apart
+    size = np.array([wish.width, wish.height])
+    count = np.maximum(1, np.floor(size / cell)).astype(int)
+    if len(place) < count.prod():
+        return False
+    cells = np.clip(np.floor((place + size / 2) / (size / count)), 0, count - 1).astype(int)
+    return bool(len(np.unique(cells[:, 0] * count[1] + cells[:, 1])) == count.prod())
 
 
 def up_for(normal: Array) -> Array:

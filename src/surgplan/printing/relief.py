@@ -12,8 +12,12 @@ from surgplan.model.frames import Array
 
 ROUND = 24
 """Sides of a stroke's round end."""
-EDGE_MM = 0.5
-"""Longest edge of the solid's faces along the surface: between them it is straight."""
+CHORD_MM = 0.008
+"""Between the corners of its faces the solid is straight: it may leave the curved surface by so much."""
+SHORTEST, LONGEST = 0.5, 4.0
+"""Edges of its faces, in widths of a stroke."""
+SOFT = 5.0
+"""The heights are softened by so many of their steps to tell slopes and bends of the surface from those of facets."""
 PLAIN = 0.035
 """The outline may be simplified by this share of a stroke's width: slivers would become triangles that cross."""
 
@@ -34,8 +38,6 @@ class Relief:
         (rows up, columns right) of the surface above the patch's plane, mm, at `start` and then every `pitch` mm.
     low, high:
         Where the solid begins and ends, mm above the surface and across it: negative below.
-    edge_mm:
-        Longest edge of its faces.
     """
 
     strokes: tuple[Array, ...]
@@ -47,7 +49,6 @@ class Relief:
     pitch: float
     low: float
     high: float
-    edge_mm: float = EDGE_MM
 
     def solid(self) -> Any:
         """The `manifold3d.Manifold`."""
@@ -60,7 +61,15 @@ class Relief:
             for here, there in pairwise(stroke)
         ]
         outline = CrossSection.batch_boolean(pieces, OpType.Add).simplify(PLAIN * self.stroke_mm)
-        return outline.extrude(1.0).refine_to_length(self.edge_mm).warp_batch(self._placed)
+        return outline.extrude(1.0).refine_to_length(self._edge()).warp_batch(self._placed)
+
+    def _edge(self) -> float:
+        """Longest edge of the faces, mm: short where the surface is curved."""
+        soft = _softened(self.heights)
+        bends = [np.abs(np.diff(soft, 2, axis=axis)).ravel() / self.pitch**2 for axis in (0, 1)]
+        curved = float(np.quantile(np.concatenate(bends), 0.95))
+        edge = np.sqrt(8 * CHORD_MM / max(curved, 1e-9))
+        return float(np.clip(edge, SHORTEST * self.stroke_mm, LONGEST * self.stroke_mm))
 
     def _placed(self, points: Array) -> Array:
         """(n, 3) points of the flat solid, between 0 and 1 high, in their places on the surface, LPS mm."""
@@ -86,4 +95,4 @@ def _softened(heights: Array) -> Array:
     """Without the facets of the mesh, whose slopes would step."""
     from scipy.ndimage import gaussian_filter
 
-    return np.asarray(gaussian_filter(heights, 3.0, mode="nearest"))
+    return np.asarray(gaussian_filter(heights, SOFT, mode="nearest"))

@@ -16,12 +16,14 @@ from surgplan.printing.context import Context, Done, modified, note
 from surgplan.printing.glyphs import Drawing, arrow, beside, draw, stroke_width, writable
 from surgplan.printing.operations import Text
 from surgplan.printing.patch import ANTERIOR, SUPERIOR, Finder, Patch, Wish
-from surgplan.printing.relief import EDGE_MM, Relief
+from surgplan.printing.relief import Relief
 from surgplan.printing.solids import Solid, built
 
 LOWER = 0.8
 """Letters become lower in steps of this ratio until there is room."""
 MOST_LINES = 3
+PER_LINE_DEG = 2.0
+"""A further line must make the patch flatter by so much."""
 ROOT = 0.5
 """Raised letters reach so many of their heights into the part, and tools of engraved ones so far out of it."""
 MARGIN = 0.3
@@ -53,11 +55,14 @@ def text(part: Part, operation: Text, context: Context) -> Done:
     least = _with_arrows(draw((words,), operation.smallest_mm), operation, operation.smallest_mm, None)
     finder = Finder(part.surface, context.life(least.width) * context.life(least.height))
     for cap in _heights(operation):
+        best = None
         for lines in _arrangements(words):
             drawing = _with_arrows(draw(lines, context.life(cap)), operation, context.life(cap), None)
             patch = finder.find(_wish(drawing, cap, operation, context))
-            if patch is not None:
-                return _made(part, operation, context, lines, cap, patch)
+            if patch is not None and (best is None or patch.tilt_deg + PER_LINE_DEG < best[1].tilt_deg):
+                best = lines, patch
+        if best is not None:
+            return _made(part, operation, context, best[0], cap, best[1])
     found = (
         f"no place has room for the text `{words}`: in the lowest letters allowed, {operation.smallest_mm:g} mm, it is"
     )
@@ -142,8 +147,7 @@ def _made(part: Part, operation: Text, context: Context, lines: tuple[str, ...],
     strokes = tuple(stroke + shift for stroke in drawing.strokes)
     low, high = (-ROOT * depth, depth) if operation.raised else (-depth, max(ROOT * depth, context.life(0.3)))
     relief = Relief(
-        strokes, stroke_width(size), patch.origin, patch.axes, patch.heights, patch.start, patch.pitch, low, high,
-        context.life(EDGE_MM),
+        strokes, stroke_width(size), patch.origin, patch.axes, patch.heights, patch.start, patch.pitch, low, high
     )  # fmt: skip
     body, letters = Solid.of_surface(part.surface), Solid("relief", relief=relief)
     (made,) = built([body | letters if operation.raised else body - letters], part.name)
