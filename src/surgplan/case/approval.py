@@ -11,6 +11,7 @@ from surgplan.case.casefile import plan_case
 from surgplan.case.lock import locked
 from surgplan.case.log import LOG, START, Entry, append, operator, read_log
 from surgplan.case.manifest import MANIFEST, Manifest, read_manifest
+from surgplan.case.pdf import drop_stale_pdf
 from surgplan.case.plan_file import CASE_FILE
 from surgplan.case.signing import public_of, public_pem
 from surgplan.case.standing import APPROVE, WITHDRAW, standings
@@ -69,7 +70,9 @@ def approve(
         told = {"approval": statement.number, "approved_by": by, "role": role, "verdict": statement.verdict}
         told |= {"override": override, "statement_sha256": written[0].sha256}
         append(folder, APPROVE, told, operator())
-        return statement, (*written, *show_approvals(folder))
+        shown = show_approvals(folder)
+        drop_stale_pdf(folder)
+        return statement, (*written, *shown)
 
 
 def withdraw(folder: Path, number: int, by: str, role: str, reason: str) -> tuple[Written, ...]:
@@ -90,7 +93,9 @@ def withdraw(folder: Path, number: int, by: str, role: str, reason: str) -> tupl
             raise WrongUsage(folder, found, advice=f"Approvals that can be withdrawn: {told}")
         details = {"approval": number, "withdrawn_by": by, "role": role, "reason": reason}
         append(folder, WITHDRAW, details, operator())
-        return show_approvals(folder)
+        shown = show_approvals(folder)
+        drop_stale_pdf(folder)
+        return shown
 
 
 def _finished(folder: Path) -> Manifest:

@@ -27,6 +27,7 @@ from surgplan.case.manifest import (
     write_manifest,
 )
 from surgplan.case.needs import check_needs, scan_bytes, surface_bytes
+from surgplan.case.pdf import drop_stale_pdf
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
 from surgplan.case.verify import changed_files
@@ -218,6 +219,7 @@ class _Run:
         if self.began:
             if show_approvals(self.folder):
                 self.outcome.manifest = read_manifest(self.folder) or self.outcome.manifest
+            drop_stale_pdf(self.folder)
             digest = sha256_of(self.folder / MANIFEST)
             verdict = self.outcome.manifest.verdict
             self._log("done", {"stages": self.outcome.ran, "verdict": verdict, "manifest_sha256": digest})

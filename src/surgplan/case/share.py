@@ -15,6 +15,7 @@ from surgplan.case.lock import locked
 from surgplan.case.log import append, operator
 from surgplan.case.manifest import MANIFEST, Manifest, read_manifest
 from surgplan.case.matching import headers_of
+from surgplan.case.pdf import PDF, is_current
 from surgplan.case.plan_file import CASE_FILE
 from surgplan.case.share_readme import readme
 from surgplan.case.share_zip import Content, Encryption, write_archive
@@ -34,7 +35,7 @@ from surgplan.privacy.leaks import Searched, search_contents
 from surgplan.report.approvals import EMPTY, END, START
 
 GROUPS = {
-    "report": ("report/index.html", "report/report.pdf"),
+    "report": ("report/index.html",),
     "models": ("print/",),
     "navigation": ("navigation/",),
     "surfaces": ("surfaces/",),
@@ -170,6 +171,8 @@ def _members(
     wanted = tuple(prefix for group in wish.groups for prefix in GROUPS[group])
     names = sorted(name for name in {*manifest.outputs, CASE_FILE} if name.startswith(wanted))
     members: dict[str, Content] = {name: source / name if name != CASE_FILE else case / name for name in names}
+    if "report" in wish.groups and not faces.why and is_current(case):
+        members[PDF] = case / PDF
     for path in sorted((case / FOLDER).glob("*")) if "approval" in wish.groups else ():
         if not (faces.skins and path.suffix == ".3mf"):
             members[f"{FOLDER}/{path.name}"] = path

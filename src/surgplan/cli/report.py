@@ -1,4 +1,4 @@
-"""`surgplan report`: make a case's report again."""
+"""`surgplan report`: make a case's report again, or print it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,21 @@ from surgplan.cli.output import LiveProgress, Output, Result
 
 @click.command("report")
 @click.argument("case", type=click.Path(path_type=Path))
+@click.option("--pdf", is_flag=True, help="Print the page that is there to report/report.pdf, by an installed browser.")
 @speaking
-def command(case: Path, output: Output) -> None:
-    """Make report/index.html and its pictures again, from the files of a finished case."""
+def command(case: Path, pdf: bool, output: Output) -> None:
+    """Make report/index.html and its pictures again, from the files of a finished case.
+
+    With --pdf the page stays as it is and is printed: by $SURGPLAN_BROWSER, or by Chromium, Chrome, Edge or Brave.
+    """
     existing(case)
+    if pdf:
+        from surgplan.case.lock import locked
+        from surgplan.case.pdf import write_pdf
+
+        with locked(case):
+            output.result(Result((write_pdf(case).path,)))
+        return
     from surgplan.case.casefile import plan_case
     from surgplan.case.runner import remake_report
 

@@ -28,6 +28,8 @@ MOST_BYTES = 25_000_000
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 STYLE = Path(__file__).with_name("style.css")
 
+LONGEST_ON_PAPER = 80
+"""Letters of a case's name at the foot of each printed page."""
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
@@ -93,6 +95,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters["data_uri"] = data_uri
     made.filters["zip"] = zip
+    made.filters["css_string"] = css_string
     made.globals["style"] = markupsafe.Markup(STYLE.read_text("utf-8"))
     return made
 
@@ -108,6 +111,14 @@ def visible(value: Any) -> Any:
     if not isinstance(value, str) or not UNSEEN.search(value):
         return value
     return UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(value))
+
+
+def css_string(text: str) -> str:
+    """Text between the quotes of a string of CSS: all but ASCII letters and digits as escapes (CSS Syntax 3, 4.3.7)."""
+    short = text if len(text) <= LONGEST_ON_PAPER else text[: LONGEST_ON_PAPER - 1] + "…"
+    return "".join(
+        letter if letter.isascii() and letter.isalnum() else f"\\{ord(letter):x} " for letter in str(visible(short))
+    )
 
 
 def data_uri(picture: Picture) -> str:
