@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from surgplan.case.batch_list import BatchCase, case_of, scans_in, stamp
+from surgplan.case.failed import without_scan
 from surgplan.case.lock import PRIVATE, locked
 from surgplan.case.needs import run_bytes
 from surgplan.case.pool import Job, JobEnd, Limits, Pool
@@ -203,12 +204,12 @@ def case_end(end: JobEnd, case: BatchCase) -> CaseEnd:
         folder=case.folder_name,
         state=state,
         exit_code=end.code,
-        message=_without_path(message, case.source),
+        message=without_scan(message, case.source),
         ran=tuple(told.get("ran", ())),
         seconds=round(end.seconds, 2),
         peak_mb=round(end.peak_bytes / 1e6),
         tries=end.tries,
-        warnings=tuple(_without_path(f"{each['check']}: {each['measured']}", case.source) for each in findings),
+        warnings=tuple(without_scan(f"{each['check']}: {each['measured']}", case.source) for each in findings),
         volumes_ml={each["name"]: round(each["volume_mm3"] / 1000, 3) for each in told.get("structures", [])},
     )
 
@@ -230,10 +231,3 @@ def _message(error: dict[str, Any]) -> str:
 
 def _killed(code: int) -> str:
     return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code} and told nothing; see its log"
-
-
-def _without_path(message: str, source: Path) -> str:
-    """The message with the scan's path left out: the summary is for sharing, and that path may carry a name."""
-    for path in (str(source.resolve()), str(source)):
-        message = message.replace(path, "SCAN") if len(path) > 1 else message
-    return message

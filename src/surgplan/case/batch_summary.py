@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from surgplan import __version__
 from surgplan.formats.atomic import write_text
+from surgplan.report.failed_page import FAILED_MARK
 
 if TYPE_CHECKING:
     from surgplan.case.batch import CaseEnd
@@ -35,9 +36,9 @@ def write_summary(folder: Path, ends: Sequence[CaseEnd]) -> None:
             warnings=each.warnings,
             volumes_ml=each.volumes_ml,
             seconds=each.seconds,
-            report=_relative(folder, f"{each.folder}/report/index.html"),
+            report=_report(folder, each),
             log=_relative(folder, f"logs/{each.folder}.log"),
-            picture=_bytes(folder / each.folder / "report" / FIRST_PICTURE),
+            picture=b"" if each.state == "failed" else _bytes(folder / each.folder / "report" / FIRST_PICTURE),
         )
         for each in ends
     ]
@@ -71,6 +72,13 @@ def _csv(ends: Sequence[CaseEnd]) -> str:
 def _harmless(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula is quoted (OWASP, CSV injection)."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def _report(folder: Path, each: CaseEnd) -> str:
+    """The case's page; of a failed one only a page that says so: one that was killed may have an older report."""
+    name = f"{each.folder}/report/index.html"
+    tells = each.state != "failed" or FAILED_MARK.encode() in _bytes(folder / name)[:4096]
+    return _relative(folder, name) if tells else ""
 
 
 def _relative(folder: Path, name: str) -> str:

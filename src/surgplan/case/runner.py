@@ -13,6 +13,7 @@ from surgplan.case.approved_copies import show_approvals
 from surgplan.case.cache import Cache
 from surgplan.case.casefile import CasePlan
 from surgplan.case.digest import source_digest, source_files
+from surgplan.case.failed import leave_page
 from surgplan.case.lock import PRIVATE, locked
 from surgplan.case.log import LOG, append, operator
 from surgplan.case.manifest import (
@@ -32,7 +33,7 @@ from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
 from surgplan.case.verify import changed_files
 from surgplan.case.workshop import STAGES, Stage, Workshop, stages_of
-from surgplan.errors import Missing, WouldOverwrite
+from surgplan.errors import Missing, SurgplanError, WouldOverwrite
 from surgplan.findings import Finding
 from surgplan.formats.atomic import sha256_of, sweep
 
@@ -213,6 +214,7 @@ class _Run:
                 self._one(stage)
         except BaseException as error:
             if self.began:
+                self._tell_failure(stages, error)
                 # the message may hold the path of the scan, and so a patient's name
                 self._log("failed", {"stage": stage.name, "error": type(error).__name__})
             raise
@@ -224,6 +226,17 @@ class _Run:
             verdict = self.outcome.manifest.verdict
             self._log("done", {"stages": self.outcome.ran, "verdict": verdict, "manifest_sha256": digest})
         return self.outcome
+
+    def _tell_failure(self, stages: Sequence[Stage], error: BaseException) -> None:
+        """A page that says where the run failed; an approval that no longer holds goes with what it approved."""
+        if not isinstance(error, Exception):
+            return  # it was interrupted, and goes on when it is started again
+        names = [stage.name for stage in stages]
+        done = [name for name in names if name in self.outcome.ran or name in self.outcome.skipped]
+        leave_page(self.folder, self.outcome.manifest, names, done, error, self.plan.source)
+        with suppress(SurgplanError):
+            show_approvals(self.folder)
+            drop_stale_pdf(self.folder)
 
     def _log(self, action: str, details: dict[str, Any]) -> None:
         append(self.folder, action, details, self.by)
