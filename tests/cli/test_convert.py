@@ -13,7 +13,7 @@ import trimesh
 from surgplan.cli.main import run
 from surgplan.errors import BadInput
 from surgplan.formats.meshes import read_meshes, write_mesh, write_meshes
-from surgplan.formats.threemf import read_placing, read_threemf
+from surgplan.formats.threemf import read_placings, read_threemf
 from surgplan.model.labels import Label
 from tests.formats.mesh_shapes import ball, by_trimesh, wedge
 
@@ -148,13 +148,13 @@ def test_print_and_repair_do_not_make_a_fact_of_a_guess(tmp_path: Path) -> None:
 
 def test_where_the_patient_lies_is_not_taken_from_a_3mf_that_does_not_tell(two: Path, tmp_path: Path) -> None:
     assert run(["convert", str(two), "-o", str(tmp_path / "p.3mf"), "-q"]) == 0
-    assert read_placing(tmp_path / "p.3mf").is_rigid
+    assert read_placings(tmp_path / "p.3mf")[0].is_rigid
     trimesh_like = tmp_path / "x.3mf"
     with zipfile.ZipFile(tmp_path / "p.3mf") as old, zipfile.ZipFile(trimesh_like, "w") as new:
         for name in old.namelist():
             new.writestr(name, old.read(name).replace(b"surgplan:frame", b"surgplan:other"))
     with pytest.raises(BadInput, match="does not state where LPS lies"):
-        read_placing(trimesh_like)
+        read_placings(trimesh_like)
 
 
 def test_print_keeps_the_objects_of_a_file_apart(two: Path, tmp_path: Path) -> None:

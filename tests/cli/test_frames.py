@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     """A case's bundle, and a registration of a tracker beside it."""
     grid = Grid((20, 20, 10), (2, 2, 3), (5, 6, 7))
     volume = Volume(grid, np.zeros(grid.shape, np.int16))
-    plan = plan_navigation(volume, PointSet(()), (), NavigationParams(fiducials="none"), None)
+    plan = plan_navigation(volume, PointSet(()), (), NavigationParams(fiducials="none"), ())
     write_navigation(tmp_path / "case" / "navigation", plan)
     write_transform(tmp_path / "t.tfm", Transform.translation(LPS, TRACKER, (1, 2, 3)))
     write_volume(tmp_path / "scan.nrrd", volume)

@@ -127,7 +127,7 @@ def test_a_case_file_names_the_registration_and_the_case_keeps_its_error(registe
     def corridor_of(plan: Any, uid: str = UID) -> Any:
         scan = Volume(grid, np.zeros(grid.shape, np.int16), frame_of_reference=uid)
         params = NavigationParams(fiducials="none")
-        made = plan_navigation(scan, PointSet(()), plan.trajectories, params, None, None, plan.errors)
+        made = plan_navigation(scan, PointSet(()), plan.trajectories, params, (), None, plan.errors)
         return made.measures[0].corridor
 
     assert measured(registered, tmp_path / "made.json", "--registration", registered / "x.json") == 0

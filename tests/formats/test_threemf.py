@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from surgplan.errors import BadInput
 from surgplan.formats.meshes import read_meshes
-from surgplan.formats.threemf import MODEL, RELATIONSHIPS, read_threemf, write_threemf
+from surgplan.formats.threemf import MODEL, read_threemf, relationships, write_threemf
 from surgplan.formats.threemf_schema import CORE
 from surgplan.model.frames import LPS, PRINT, Transform
 from surgplan.model.labels import Label
@@ -70,8 +70,7 @@ def test_lib3mf_reads_it_in_strict_mode_without_a_warning(path: Path) -> None:
         mesh = meshes.GetCurrentMeshObject()
         resource, index, has = mesh.GetObjectLevelProperty()
         assert has
-        group = model.GetBaseMaterialGroupByID(resource)
-        color = group.GetDisplayColor(index)
+        color = model.GetColorGroupByID(resource).GetColor(index)
         found[mesh.GetName()] = (mesh.GetTriangleCount(), (color.Red, color.Green, color.Blue))
         assert mesh.IsManifoldAndOriented()
     assert found == {"skull": (5120, (232, 220, 192)), "tumour": (1280, (200, 60, 60))}
@@ -231,7 +230,7 @@ def tetrahedron(unit: str, transform: str = "", extra: str = "") -> bytes:
 
 
 def foreign(path: Path, model: bytes) -> Path:
-    return archive_with(path, {"[Content_Types].xml": b"<x/>", "_rels/.rels": RELATIONSHIPS.encode(), MODEL: model})
+    return archive_with(path, {"[Content_Types].xml": b"<x/>", "_rels/.rels": relationships().encode(), MODEL: model})
 
 
 def test_inches_are_converted_and_told(tmp_path: Path) -> None:

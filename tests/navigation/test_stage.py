@@ -26,7 +26,7 @@ def points(*positions: tuple[float, float, float]) -> PointSet:
 
 def test_what_lies_in_the_scan_is_in_the_plan() -> None:
     path = Trajectory("biopsy", (10, 0, 750), (20, 5, 760), avoid=("vessels",), margin_mm=2)
-    plan = plan_navigation(volume(), points((0, 0, 710), (50.0, 49.5, 819.0)), [path], NONE, PRINT_FROM_LPS)
+    plan = plan_navigation(volume(), points((0, 0, 710), (50.0, 49.5, 819.0)), [path], NONE, [PRINT_FROM_LPS])
     assert [point.name for point in plan.points] == ["P-1", "P-2"]
     assert plan.trajectories == (path,)
     assert plan.frame_of_reference == "1.2.3"
@@ -36,7 +36,7 @@ def test_what_lies_in_the_scan_is_in_the_plan() -> None:
 
 
 def test_without_a_print_there_is_no_print_frame() -> None:
-    plan = plan_navigation(volume(), points(), (), NONE, None)
+    plan = plan_navigation(volume(), points(), (), NONE, ())
     assert PRINT not in {frame for each in plan.transforms for frame in (each.fixed, each.moving)}
 
 
@@ -48,7 +48,7 @@ def test_a_landmark_outside_of_the_scan_is_refused_with_the_distance(
     place: tuple[float, float, float], away: str
 ) -> None:
     with pytest.raises(BadInput, match=f"landmark P-2: .* mm LPS lies {away} mm outside of the scan"):
-        plan_navigation(volume(), points((0, 0, 750), place), (), NONE, None)
+        plan_navigation(volume(), points((0, 0, 750), place), (), NONE, ())
 
 
 def test_distances_are_measured_along_oblique_axes_too() -> None:
@@ -57,38 +57,38 @@ def test_distances_are_measured_along_oblique_axes_too() -> None:
     scan = Volume(grid, np.zeros(grid.shape, np.int16))
     outside = grid.lps_from_ijk.apply((9.5 + 3 / 2, 9.5 + 4, 5))
     with pytest.raises(BadInput, match=r"lies 5\.0 mm outside"):
-        plan_navigation(scan, points(tuple(outside)), (), NONE, None)
+        plan_navigation(scan, points(tuple(outside)), (), NONE, ())
 
 
 @pytest.mark.parametrize("which", ["entry", "target"])
 def test_a_trajectory_that_leaves_the_scan_is_refused(which: str) -> None:
     ends = {"entry": (0.0, 0.0, 710.0), "target": (0.0, 10.0, 720.0), which: (0.0, 0.0, 600.0)}
     with pytest.raises(BadInput, match=f"{which} of biopsy: .* lies 99.0 mm outside"):
-        plan_navigation(volume(), points(), [Trajectory("biopsy", **ends)], NONE, None)
+        plan_navigation(volume(), points(), [Trajectory("biopsy", **ends)], NONE, ())
 
 
 def test_points_taken_for_the_wrong_frame_are_mostly_caught() -> None:
     """RAS positions taken for LPS lie mirrored through the long axis: outside, in a scan that is not centred."""
     truth = points((10.0, 45.0, 750.0))
-    plan_navigation(volume(), truth, (), NONE, None)
+    plan_navigation(volume(), truth, (), NONE, ())
     mistaken = points(tuple((RAS_FROM_LPS @ truth).positions[0]))
     with pytest.raises(BadInput, match=r"Check its frame \(LPS or RAS\)"):
-        plan_navigation(volume(), mistaken, (), NONE, None)
+        plan_navigation(volume(), mistaken, (), NONE, ())
 
 
 def test_other_frames_are_bugs() -> None:
     in_ras = PointSet([Landmark("a", (0, 0, 710), RAS)])
     with pytest.raises(FrameMismatch):
-        plan_navigation(volume(), in_ras, (), NONE, None)
+        plan_navigation(volume(), in_ras, (), NONE, ())
     with pytest.raises(FrameMismatch):
-        plan_navigation(volume(), points(), [Trajectory("t", (0, 0, 710), (0, 0, 720), RAS)], NONE, None)
+        plan_navigation(volume(), points(), [Trajectory("t", (0, 0, 710), (0, 0, 720), RAS)], NONE, ())
     for wrong in (PRINT_FROM_LPS.inverse(), LPS_FROM_RAS, Transform.identity(PRINT, IJK)):
         with pytest.raises(FrameMismatch):
-            plan_navigation(volume(), points(), (), NONE, wrong)
+            plan_navigation(volume(), points(), (), NONE, [wrong])
 
 
 def test_a_scan_without_a_frame_of_reference_says_so() -> None:
-    plan = plan_navigation(volume(uid=""), points(), (), NONE, None)
+    plan = plan_navigation(volume(uid=""), points(), (), NONE, ())
     assert [each.check for each in plan.findings] == ["frame-of-reference"]
 
 

@@ -182,13 +182,13 @@ def test_the_stage_refuses_a_broken_margin_or_warns_as_the_recipe_says() -> None
     bodies = [box((3, -5, -5), (9, 5, 5))]
     for word, level in (("refuse", Level.REFUSE), ("warn", Level.WARN)):
         params = NavigationParams(fiducials="none", broken_margin=word)
-        plan = plan_navigation(scan, PointSet(()), [path], params, None, bodies)
+        plan = plan_navigation(scan, PointSet(()), [path], params, (), bodies)
         assert [(each.check, each.level) for each in plan.findings] == [("trajectory-margin", level)]
         assert plan.measures[0].clearances[0].clearance_mm == pytest.approx(3)
     near = Trajectory("biopsy", (0, 0, 15), (0, 0, -15), LPS, ("body",), 2.5)
-    plan = plan_navigation(scan, PointSet(()), [near], NavigationParams(fiducials="none", tre_mm=1), None, bodies)
+    plan = plan_navigation(scan, PointSet(()), [near], NavigationParams(fiducials="none", tre_mm=1), (), bodies)
     assert [(each.check, each.level) for each in plan.findings] == [("trajectory-corridor", Level.WARN)]
-    plan = plan_navigation(scan, PointSet(()), [path], NavigationParams(fiducials="none"), None)
+    plan = plan_navigation(scan, PointSet(()), [path], NavigationParams(fiducials="none"), ())
     assert [each.check for each in plan.findings] == ["trajectory-unmeasured"]
     with pytest.raises(BadInput, match="two are named 'biopsy'"):
-        plan_navigation(scan, PointSet(()), [path, path], NavigationParams(fiducials="none"), None)
+        plan_navigation(scan, PointSet(()), [path, path], NavigationParams(fiducials="none"), ())

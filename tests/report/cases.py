@@ -12,6 +12,8 @@ from surgplan.model.points import Landmark, PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import IDENTITY, Grid, Modality, Volume
 from surgplan.navigation.stage import NavigationParams, plan_navigation
+from surgplan.printing.job import job_of
+from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import PrintParams, prepare
 from surgplan.report.stage import ReportInput
 from surgplan.segment.certainty import Certainty
@@ -76,10 +78,10 @@ def small_case():
     array = np.where(distance[0] <= 0, 1, np.where(distance[1] <= 0, 2, 0)).astype(np.uint8)
     labels = LabelMap(where, array, (Label(1, "ball", BONE, level=520.0), Label(2, "pea", RED, Side.LEFT, level=520.0)))
     result = make_surfaces(volume, labels, SurfaceParams())
-    plate = prepare(result.surfaces, PrintParams(), "small").plate
+    printed = prepare(result.surfaces, PrintParams(), "small")
     points = PointSet((Landmark("nasion", (0.0, -20.0, 0.0)), Landmark("entry", (20.0, 5.0, 20.0), uncertainty_mm=0.4)))
     path = Trajectory("biopsy", (20.0, 5.0, 20.0), (2.0, 0.0, 1.0), avoid=("pea",), margin_mm=3.0)
-    plan = plan_navigation(volume, points, [path], NavigationParams(), plate.print_from_lps)
+    plan = plan_navigation(volume, points, [path], NavigationParams(), [printed.plate.print_from_lps])
     return ReportInput(
         case="small",
         recipe="ct-test",
@@ -88,7 +90,7 @@ def small_case():
         labels=labels,
         surfaces=result.surfaces,
         measures=result.measures,
-        plate=plate,
+        job=job_of(printed, find_printer("generic-fdm"), "small", ["small.3mf"]),
         plan=plan,
         findings=tuple(("surface", finding) for finding in result.findings),
         files={"surfaces/ball.ply": "ab" * 32},

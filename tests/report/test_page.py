@@ -244,7 +244,7 @@ def test_a_name_of_ten_thousand_characters_is_still_a_page():
 
 
 def test_a_case_without_plate_plan_and_findings():
-    page = read(replace(small_case(), plate=None, plan=None, findings=(), files={}, stages={}, facts={}))
+    page = read(replace(small_case(), job={}, plan=None, findings=(), files={}, stages={}, facts={}))
     assert page.faults == []
     assert "Every check passed" in page.text
     assert "print" not in page.ids

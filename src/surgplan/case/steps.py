@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from surgplan.case.log import operator
 from surgplan.case.masks import MaskFiles, with_masks_of
+from surgplan.case.print_files import PrintTargets, stored_placings, write_print
 from surgplan.case.sources import Ingested, load_source
 from surgplan.errors import blaming
 from surgplan.findings import Finding
@@ -23,14 +24,14 @@ from surgplan.ingest.stage import IngestParams
 from surgplan.model.frames import Transform
 from surgplan.model.labels import LabelMap
 from surgplan.model.masks import NamedMask
-from surgplan.model.plate import Plate
 from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.registered import RegistrationError
 from surgplan.navigation.stage import NavigationParams, NavigationPlan, plan_navigation
+from surgplan.printing.job import job_of
 from surgplan.printing.printers import find_printer
-from surgplan.printing.stage import PrintParams, PrintResult, prepare
+from surgplan.printing.stage import NOTHING, NOWHERE, PrintParams, PrintResult, prepare
 from surgplan.printing.wall_check import check_plate
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
 from surgplan.segment.mask_params import MaskKey
@@ -131,33 +132,23 @@ def print_step(
     surfaces: Sequence[Surface],
     params: PrintParams,
     case: str,
-    threemf: Path,
-    stl_folder: Path | None,
+    targets: PrintTargets,
     assumed: tuple[str, ...] = (),
+    landmarks: PointSet = NOWHERE,
+    told: Mapping[str, str] = NOTHING,
 ) -> StepOutput[PrintResult]:
-    """Prepare surfaces for the printer; write one 3MF of all and, with a folder for them, one STL of each."""
-    from surgplan.formats.meshes import write_mesh
-    from surgplan.formats.threemf import write_threemf
+    """Prepare surfaces for the printer; write a 3MF of each plate, and what else `targets` names.
 
-    result = prepare(surfaces, params, case, assumed)
-    written = [write_threemf(threemf, result.plate)]
-    if stl_folder is not None:
-        for each in result.plate.objects:
-            path = stl_folder / stl_name(each, result.plate.scale)
-            written.append(write_mesh(path, scaled(each, result.plate), assumed))
-    matrix = result.plate.print_from_lps.matrix.tolist()
-    findings = (*result.findings, *check_plate(result.plate, find_printer(params.printer)))
-    return StepOutput(result, tuple(written), findings, {"print_from_lps": matrix})
-
-
-def stl_name(surface: Surface, scale: float) -> str:
-    """File name of a structure's STL; one that is not life size says so."""
-    return f"{surface.label.file_stem}.stl" if scale == 1.0 else f"{surface.label.file_stem}-scale-{scale:g}.stl"
-
-
-def scaled(surface: Surface, plate: Plate) -> Surface:
-    """What the STL holds: the surface in LPS at life size, or in PRINT coordinates when the print is scaled."""
-    return surface if plate.scale == 1.0 else plate.print_from_lps @ surface
+    `told` are further facts for the 3MF, `landmarks` what operations on the parts may refer to.
+    """
+    result = prepare(surfaces, params, case, assumed, landmarks, told)
+    printer = find_printer(params.printer)
+    files = [path.name for path in targets.plate_files(len(result.plates))]
+    job = job_of(result, printer, case, files)
+    written = write_print(result, targets, job, assumed)
+    walls = [finding for plate in result.plates for finding in check_plate(plate, printer)]
+    results = {"placings": stored_placings(result.plates), "job": job}
+    return StepOutput(result, tuple(written), (*result.findings, *walls), results)
 
 
 def navigation_step(
@@ -165,7 +156,7 @@ def navigation_step(
     landmarks: PointSet,
     trajectories: Sequence[Trajectory],
     params: NavigationParams,
-    print_from_lps: Transform | None,
+    placings: Sequence[Transform],
     folder: Path,
     surfaces: Sequence[Surface] | None = None,
     beside: Sequence[SceneItem] = (),
@@ -178,7 +169,7 @@ def navigation_step(
     """
     from surgplan.case.bundle import write_navigation
 
-    plan = plan_navigation(volume, landmarks, trajectories, params, print_from_lps, surfaces, errors or {})
+    plan = plan_navigation(volume, landmarks, trajectories, params, placings, surfaces, errors or {})
     return StepOutput(plan, write_navigation(folder, plan, beside), plan.findings)
 
 

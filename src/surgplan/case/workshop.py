@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from surgplan.case.casefile import CasePlan
 from surgplan.case.manifest import Manifest, environment
 from surgplan.case.networks import asks_networks, network_parameters, read_networks
+from surgplan.case.print_files import PrintTargets, read_placings
 from surgplan.case.steps import (
     StepOutput,
     ingest_step,
@@ -27,7 +28,7 @@ from surgplan.case.steps import (
 )
 from surgplan.formats.mrml import SceneItem
 from surgplan.ingest.gate import check_detail
-from surgplan.model.frames import LPS, PRINT, Transform
+from surgplan.model.frames import Transform
 from surgplan.model.labels import LabelMap, file_stem
 from surgplan.model.masks import NamedMask
 from surgplan.model.surface import Surface
@@ -35,7 +36,6 @@ from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.printing.instruments import instruments
 from surgplan.printing.printers import find_printer
-from surgplan.printing.stage import prepare
 from surgplan.report.stage import ReportInput
 from surgplan.report.viewer_build import viewer_digests
 from surgplan.segment.certainty import Certainty
@@ -102,9 +102,9 @@ class Workshop:
         return read_plan(self.folder / "navigation" / "plan.json")
 
     @property
-    def print_from_lps(self) -> Transform:
-        """Where the print stage placed the model."""
-        return Transform(PRINT, LPS, self.manifest.stages["print"].results["print_from_lps"])
+    def placings(self) -> tuple[Transform, ...]:
+        """Where the print stage placed the model, or each of its parts."""
+        return read_placings(self.manifest.stages["print"].results["placings"])
 
     def scene_items(self) -> tuple[SceneItem, ...]:
         """Volume, label map and surfaces, as the scene in the folder `navigation` opens them."""
@@ -132,7 +132,7 @@ class Workshop:
             labels=self.labels,
             surfaces=self.surfaces,
             measures=measures_adapter().validate_python(manifest.stages["surface"].results["measures"]),
-            plate=prepare(self.bodies, plan.recipe.print, plan.case).plate,
+            job=manifest.stages["print"].results["job"],
             plan=self.navigation,
             findings=tuple((name, finding) for name in done for finding in manifest.stages[name].found()),
             files={name: record.sha256 for stage in done for name, record in manifest.stages[stage].outputs.items()},
@@ -198,18 +198,20 @@ def _print(shop: Workshop) -> StepOutput[Any]:
     folder = shop.folder / "print"
     threemf = folder / f"{file_stem(shop.plan.case)}.3mf"
     params = shop.plan.recipe.print
-    output = print_step(shop.bodies, params, shop.plan.case, threemf, folder)
+    targets = PrintTargets(threemf, folder, folder / "job.html")
+    told = {"labels": shop.manifest.stages["segment"].outputs[LABELS].sha256}
+    output = print_step(shop.bodies, params, shop.plan.case, targets, (), shop.plan.landmarks, told)
     voxel = str(shop.manifest.stages["ingest"].results["facts"]["voxel size (mm)"])
     wall = find_printer(params.printer).smallest_wall_mm / params.scale
-    told = check_detail(max(map(float, voxel.split(" × "))), wall)
-    return replace(output, findings=(*output.findings, told))
+    detail = check_detail(max(map(float, voxel.split(" × "))), wall)
+    return replace(output, findings=(*output.findings, detail))
 
 
 def _navigate(shop: Workshop) -> StepOutput[Any]:
     plan, folder = shop.plan, shop.folder / "navigation"
     params = plan.recipe.navigation
     surfaces = shop.surfaces if any(path.avoid for path in plan.trajectories) else None
-    placed = shop.print_from_lps
+    placed = shop.placings
     beside = shop.scene_items()
     output = navigation_step(
         shop.volume, plan.landmarks, plan.trajectories, params, placed, folder, surfaces, beside, plan.errors
@@ -246,9 +248,15 @@ def _mask_digests(plan: CasePlan) -> dict[str, str]:
 
 
 def _print_parameters(plan: CasePlan) -> dict[str, Any]:
-    wanted = plan.entries.trajectory if plan.recipe.print.instruments else ()
-    told = {"trajectory": [entry.model_dump(mode="json") for entry in wanted]} if wanted else {}
-    return {"case": plan.case, **plan.recipe.print.model_dump(mode="json"), **told}
+    params = plan.recipe.print
+    wanted = {
+        "trajectory": plan.entries.trajectory if params.instruments else (),
+        "landmark": plan.entries.landmark if params.prepare else (),
+    }
+    told = {key: [entry.model_dump(mode="json") for entry in entries] for key, entries in wanted.items() if entries}
+    # the profile's numbers, not only its name: a lab may change them
+    profile = find_printer(params.printer).model_dump(mode="json", exclude={"source", "sources"})
+    return {"case": plan.case, **params.model_dump(mode="json"), **told, "profile": profile}
 
 
 def _navigation_parameters(plan: CasePlan) -> dict[str, Any]:
@@ -275,8 +283,8 @@ STAGES = (
     ),
     Stage("segment", 4, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 5, ("ingest", "segment"), _of("surface"), _surface),
-    Stage("print", 2, ("surface",), _print_parameters, _print),
-    Stage("navigation", 7, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
+    Stage("print", 3, ("segment", "surface"), _print_parameters, _print),
+    Stage("navigation", 8, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",
         5,

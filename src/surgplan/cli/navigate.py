@@ -42,7 +42,7 @@ def command(
     from surgplan.errors import blaming
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
-    from surgplan.formats.threemf import read_placing
+    from surgplan.formats.threemf import read_placings
     from surgplan.model.frames import LPS, RAS
     from surgplan.model.points import PointSet
 
@@ -55,7 +55,7 @@ def command(
     landmarks = [point for _, each in stored for point in each.points]
     with blaming("--points", "Rename one of them"):
         gathered = PointSet(landmarks)
-    print_from_lps = read_placing(existing(model)) if model else None
+    placings = read_placings(existing(model)) if model else ()
     params = NavigationParams.from_table(given(options), "command line")
-    made = navigation_step(scan, gathered, (), params, print_from_lps, target)
+    made = navigation_step(scan, gathered, (), params, placings, target)
     output.result(Result(tuple(file.path for file in made.written), made.findings, made.results))

@@ -171,6 +171,8 @@ def click_type(annotation: Any) -> dict[str, Any] | None:
         return click_type(kinds[0]) if len(kinds) == 1 else None
     if origin is Literal:
         return {"type": click.Choice([str(value) for value in inner])}
+    if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis and get_origin(inner[0]) is Literal:
+        return {**(click_type(inner[0]) or {}), "multiple": True}
     if origin is tuple and inner and all(kind is float for kind in inner):
         return {"type": float, "nargs": len(inner)}
     if annotation in (bool, int, float, str):

@@ -23,9 +23,11 @@ from surgplan.printing.stage import PrintParams
 
 @click.command("print")
 @click.argument("surfaces", nargs=-1, required=True, type=click.Path(path_type=Path))
-@output_option("The model, .3mf.")
-@click.option("--stl", "stl_folder", type=click.Path(path_type=Path), help="Folder for one .stl of each surface.")
+@output_option("The model, .3mf; of several plates each has its number in the name.")
+@click.option("--stl", "stl_folder", type=click.Path(path_type=Path), help="Folder for one .stl of each part.")
+@click.option("--job", type=click.Path(path_type=Path), help="Job sheet, .html; the same as .json lies beside it.")
 @click.option("--case", default="model", show_default=True, help="Name of the case, never a patient's.")
+@click.option("-r", "--recipe", help="Recipe whose table `print` says how; options override it.")
 @told_options
 @params_options(PrintParams)
 @overwrite_option
@@ -35,29 +37,48 @@ def command(
     surfaces: tuple[Path, ...],
     target: Path,
     stl_folder: Path | None,
+    job: Path | None,
     case: str,
+    recipe: str | None,
     unit: str,
     frame: str,
     overwrite: bool,
     output: Output,
     **options: Any,
 ) -> None:
-    """Place surfaces on the build plate and write one coloured 3MF of them, in millimetres."""
+    """Place surfaces on the printer's plates and write one coloured 3MF for each plate, in millimetres.
+
+    Without further options all surfaces keep their places relative to each other and stand as the patient stands.
+
+    \b
+    surgplan print surfaces/*.ply -o model.3mf --printer mjf --job job.html
+    surgplan print hip.stl cup.stl -o tray.3mf --arrange apart --orientation support --copies 3
+    """
     for path in surfaces:
         existing(path)
     from surgplan.case.convert import certain, named_apart
-    from surgplan.case.steps import print_step, stl_name
+    from surgplan.case.print_files import PrintTargets
+    from surgplan.case.steps import print_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.mesh_units import Told
 
     refuse_overwriting(target, overwrite)
     read = [certain(path, Told(unit, frame)) for path in surfaces]
     found = named_apart([each for file in read for each in file.surfaces])
-    params = PrintParams.from_table(given(options), "command line")
-    if stl_folder is not None:
-        for surface in found:
-            refuse_overwriting(stl_folder / stl_name(surface, params.scale), overwrite)
+    # who prints means the printer, also the default one: a model that does not fit it is refused
+    table = {"printer": PrintParams().printer, **_table_of(recipe), **given(options)}
+    params = PrintParams.from_table(table, "command line")
     assumed = tuple(sorted({name for file in read for name in file.assumed}))
-    made = print_step(found, params, case, target, stl_folder, assumed)
+    made = print_step(found, params, case, PrintTargets(target, stl_folder, job, overwrite), assumed)
     findings = (*(finding for file in read for finding in file.findings), *made.findings)
     output.result(Result(tuple(file.path for file in made.written), findings, made.results))
+
+
+def _table_of(recipe: str | None) -> dict[str, Any]:
+    """The table `print` of a recipe, without what was not written in it."""
+    if recipe is None:
+        return {}
+    from surgplan.case.recipe import find_recipe, load_recipe, recipe_tables
+
+    path = find_recipe(recipe)
+    return load_recipe(recipe_tables(path), str(path)).print.model_dump(exclude_unset=True)

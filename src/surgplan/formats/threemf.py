@@ -1,7 +1,8 @@
-"""3MF: one coloured model of all structures, in millimetres, the same bytes for the same input.
+"""3MF: one plate of coloured parts, in millimetres, the same bytes for the same input.
 
-Objects keep their LPS coordinates; the build item's transform places them on the plate. Structures of one case are
-components of one object, so that a slicer program neither drops nor parts what belongs together.
+Objects keep their LPS coordinates; a build item's transform places them on the plate. Bodies that keep their places
+relative to each other are components of one object, so that a slicer program neither drops nor parts what belongs
+together; each copy of them is one more build item of that object.
 
 Source: 3MF Core Specification 1.3 and Materials and Properties Extension 1.2, 3MF Consortium.
 """
@@ -24,31 +25,45 @@ from surgplan.findings import Finding
 from surgplan.formats.atomic import Written, write_file
 from surgplan.formats.mesh_parts import EXPORT_AGAIN
 from surgplan.formats.threemf_package import RELATIONSHIP
-from surgplan.formats.threemf_schema import CORE
+from surgplan.formats.threemf_read import APART, APART_KEY
+from surgplan.formats.threemf_schema import CORE, MATERIALS
 from surgplan.model.frames import Transform
-from surgplan.model.plate import Plate
+from surgplan.model.plate import Plate, placings
 from surgplan.model.surface import Surface
 
 OURS = "https://surgplan.org/3mf/2026"
 MODEL = "3D/3dmodel.model"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
+THUMBNAIL = "Metadata/thumbnail.png"
+THUMBNAIL_RELATIONSHIP = "http://schemas.openxmlformats.org/package/2006/relationships/metadata/thumbnail"
+
 CONTENT_TYPES = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
     '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
     '<Default Extension="model" ContentType="application/vnd.ms-package.3dmanufacturing-3dmodel+xml"/>'
+    '<Default Extension="png" ContentType="image/png"/>'
     "</Types>"
 )
-RELATIONSHIPS = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n'
-    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-    f'<Relationship Target="/{MODEL}" Id="rel0" Type="{RELATIONSHIP}"/></Relationships>'
-)
+COLORS, FIRST = 1, 2
+"""Identifiers of the colour group and of the first object."""
 
 
-def write_threemf(path: Path, plate: Plate, reread: bool = False) -> Written:
+def relationships(thumbnail: bool = False) -> str:
+    """The package's relationships: the model, and a picture of it."""
+    picture = f'<Relationship Target="/{THUMBNAIL}" Id="rel1" Type="{THUMBNAIL_RELATIONSHIP}"/>' if thumbnail else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        f'<Relationship Target="/{MODEL}" Id="rel0" Type="{RELATIONSHIP}"/>{picture}</Relationships>'
+    )
+
+
+def write_threemf(path: Path, plate: Plate, reread: bool = False, thumbnail: bytes = b"") -> Written:
     """Write the plate as 3MF: names, colours, millimetres, no random identifiers, fixed time stamps.
+
+    `thumbnail` is a picture of it, PNG.
 
     What was written is unpacked again and compared byte by byte, by hash; with `reread` also as a mesh.
     """
@@ -56,11 +71,12 @@ def write_threemf(path: Path, plate: Plate, reread: bool = False) -> Written:
 
     def fill(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w") as archive:
-            for name, chunks in (
+            parts = [
                 ("[Content_Types].xml", iter([CONTENT_TYPES.encode()])),
-                ("_rels/.rels", iter([RELATIONSHIPS.encode()])),
+                ("_rels/.rels", iter([relationships(bool(thumbnail)).encode()])),
                 (MODEL, _model(plate)),
-            ):
+            ]
+            for name, chunks in (*parts, *([(THUMBNAIL, iter([thumbnail]))] if thumbnail else [])):
                 entry = zipfile.ZipInfo(name, EPOCH)
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry._compresslevel = 1  # type: ignore[attr-defined]  # `open` offers no other way
@@ -90,29 +106,35 @@ def write_threemf(path: Path, plate: Plate, reread: bool = False) -> Written:
 
 def _model(plate: Plate) -> Iterator[bytes]:
     """The model part, piece by piece."""
-    count = len(plate.objects)
     yield (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<model unit="millimeter" xml:lang="en-US" xmlns="{CORE}" xmlns:surgplan="{OURS}">\n'
+        f'<model unit="millimeter" xml:lang="en-US" xmlns="{CORE}" xmlns:m="{MATERIALS}" xmlns:surgplan="{OURS}">\n'
         f"{''.join(_metadata(plate))}<resources>\n{_colors(plate)}"
     ).encode()
     for number, surface in enumerate(plate.objects):
-        yield from _object(number + 2, number, surface)
-    parts = "".join(f'<component objectid="{number + 2}"/>' for number in range(count))
-    yield (
-        f'<object id="{count + 2}" type="model" name={quoteattr(plate.name)}>'
-        f"<components>{parts}</components></object>\n</resources>\n"
-        f'<build><item objectid="{count + 2}" transform="{_transform(plate.print_from_lps)}"/></build>\n</model>\n'
-    ).encode()
+        yield from _object(FIRST + number, number, surface)
+    number, items = FIRST, []
+    group = FIRST + len(plate.objects)
+    for assembly in plate.assemblies:
+        parts = "".join(f'<component objectid="{number + each}"/>' for each in range(len(assembly.objects)))
+        name = quoteattr(lawful(assembly.name))
+        yield f'<object id="{group}" type="model" name={name}><components>{parts}</components></object>\n'.encode()
+        items += [f'<item objectid="{group}" transform="{_transform(place)}"/>' for place in assembly.places]
+        number, group = number + len(assembly.objects), group + 1
+    yield f"</resources>\n<build>{''.join(items)}</build>\n</model>\n".encode()
 
 
 def _metadata(plate: Plate) -> Iterator[str]:
     told = {"Title": plate.name, "Application": f"surgplan {__version__}"}
     told |= {"surgplan:frame": "objects LPS, build PRINT", "surgplan:scale": f"{plate.scale:.6g}"}
     told |= {"surgplan:printer": plate.printer} if plate.printer else {}
-    for surface in plate.objects:
-        if surface.label.side:
-            told[f"surgplan:side.{surface.label.file_stem}"] = str(surface.label.side)
+    told |= {} if plate.is_together else {APART_KEY: APART}
+    for assembly in plate.assemblies:
+        for surface in assembly.objects:
+            if surface.label.side:
+                told[f"surgplan:side.{surface.label.file_stem}"] = str(surface.label.side)
+            if surface.label.name in assembly.mirrored:
+                told[f"surgplan:mirrored.{surface.label.file_stem}"] = "yes"
     told |= {f"surgplan:{name}": text for name, text in sorted(plate.metadata.items())}
     for name, text in told.items():
         yield f"<metadata name={quoteattr(name)}>{escape(lawful(text))}</metadata>\n"
@@ -124,16 +146,17 @@ def lawful(text: str) -> str:
 
 
 def _colors(plate: Plate) -> str:
-    bases = ""
+    """A colour group of the materials extension: what full-colour printers take for the colour itself."""
+    colors = ""
     for each in plate.objects:
         color = "".join(f"{channel:02X}" for channel in each.label.color)
-        bases += f'<base name={quoteattr(lawful(each.label.name))} displaycolor="#{color}FF"/>'
-    return f'<basematerials id="1">{bases}</basematerials>\n'
+        colors += f'<m:color color="#{color}FF"/>'
+    return f'<m:colorgroup id="{COLORS}">{colors}</m:colorgroup>\n'
 
 
 def _object(number: int, color: int, surface: Surface) -> Iterator[bytes]:
     name = quoteattr(lawful(surface.label.name))
-    yield f'<object id="{number}" type="model" name={name} pid="1" pindex="{color}"><mesh><vertices>\n'.encode()
+    yield f'<object id="{number}" type="model" name={name} pid="{COLORS}" pindex="{color}"><mesh><vertices>\n'.encode()
     yield from _rows('<vertex x="{}" y="{}" z="{}"/>\n', surface.vertices)
     yield b"</vertices><triangles>\n"
     yield from _rows('<triangle v1="{}" v2="{}" v3="{}"/>\n', surface.triangles)
@@ -155,8 +178,8 @@ def _transform(transform: Transform) -> str:
     return " ".join(f"{value:.9g}" for value in transform.matrix[:3].T.ravel())
 
 
-def read_placing(path: Path) -> Transform:
-    """How a 3MF of ours places LPS on the build plate.
+def read_placings(path: Path) -> tuple[Transform, ...]:
+    """How a 3MF of ours places LPS on the build plate: one transform, or one for each part that stands apart.
 
     Raises
     ------
@@ -167,7 +190,7 @@ def read_placing(path: Path) -> Transform:
     if any(finding.check == "frame" for finding in findings):
         advice = "Give the file that surgplan print made"
         raise BadInput(path, "does not state where LPS lies on its plate", "a 3MF of surgplan print", advice)
-    return plate.print_from_lps
+    return placings([plate])
 
 
 def read_threemf(path: Path) -> tuple[Plate, tuple[Finding, ...]]:

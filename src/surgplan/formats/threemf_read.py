@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from surgplan.formats.threemf_model import Model, Object, parsed_model
 from surgplan.formats.threemf_package import model_part
 from surgplan.model.frames import LPS, PRINT, Array, Transform
 from surgplan.model.labels import LONGEST_NAME, Label, Side
-from surgplan.model.plate import Plate
+from surgplan.model.plate import Assembly, Plate
+from surgplan.model.surface import Surface
 
 UNITS = {"micron": "um", "millimeter": "mm", "centimeter": "cm", "inch": "in", "foot": "ft", "meter": "m"}
+APART_KEY, APART = "surgplan:arranged", "apart"
+"""Metadata of a plate on which parts stand apart: each build item then leads from LPS by a transform of its own."""
 MOST_PARTS = 10_000
 DEEPEST = 16
 
@@ -28,12 +32,50 @@ def read_model(path: Path) -> tuple[Plate, tuple[Finding, ...]]:
     model = parsed_model(path, model_part(path))
     contents = _contents(path, model)
     found = placed(path, contents)
-    place = np.eye(4)
-    if contents.welded:
-        place = model.items[0][1].copy()
-        place[:3, 3] *= UNITS_MM[contents.stated.unit]
-    name = model.metadata.get("Title", "").strip() or path.stem
-    return Plate.together(name[:LONGEST_NAME], found.surfaces, Transform(PRINT, LPS, place)), found.findings
+    name = (model.metadata.get("Title", "").strip() or path.stem)[:LONGEST_NAME]
+    if not contents.welded:
+        return Plate.together(name, found.surfaces, Transform.identity(PRINT, LPS)), found.findings
+    places = [(number, _place_mm(place, contents.stated.unit)) for number, place in model.items]
+    if not _stands_apart(model):
+        return Plate.together(
+            name, found.surfaces, places[0][1], mirrored=_mirrored(model, found.surfaces)
+        ), found.findings
+    return Plate(name, tuple(_assemblies(model, places, found.surfaces))), found.findings
+
+
+def _place_mm(place: Array, unit: str) -> Transform:
+    matrix = place.copy()
+    matrix[:3, 3] *= UNITS_MM[unit]
+    return Transform(PRINT, LPS, matrix)
+
+
+def _stands_apart(model: Model) -> bool:
+    """Whether it is a plate of ours on which each build item has a transform of its own from LPS."""
+    return model.metadata.get(APART_KEY) == APART
+
+
+def _mirrored(model: Model, surfaces: Sequence[Surface]) -> frozenset[str]:
+    """Names of the objects that show the other side of the body."""
+    names = [(each.label.name, each.label.file_stem) for each in surfaces]
+    return frozenset(name for name, stem in names if f"surgplan:mirrored.{stem}" in model.metadata)
+
+
+def _assemblies(
+    model: Model, places: Sequence[tuple[str, Transform]], surfaces: Sequence[Surface]
+) -> Iterator[Assembly]:
+    """The items of a plate of ours, copies of one object together; the surfaces come in their order."""
+    at = 0
+    for number in dict.fromkeys(number for number, _ in places):
+        count = _meshes(model, number)
+        own = tuple(surfaces[at : at + count])
+        at += count
+        name = model.objects[number].name or own[0].label.name
+        yield Assembly(name, own, tuple(place for item, place in places if item == number), _mirrored(model, own))
+
+
+def _meshes(model: Model, number: str) -> int:
+    each = model.objects[number]
+    return bool(len(each.corners)) + sum(_meshes(model, inner) for inner, _ in each.components)
 
 
 def threemf_contents(path: Path) -> Contents:
@@ -53,14 +95,18 @@ def _contents(path: Path, model: Model) -> Contents:
     if not model.items:
         raise BadInput(path, "builds nothing", "an item", EXPORT_AGAIN)
     ours = "surgplan:frame" in model.metadata
-    if ours and np.linalg.det(model.items[0][1][:3, :3]) < 0:
+    if ours and any(np.linalg.det(place[:3, :3]) < 0 for _, place in model.items):
         raise BadInput(path, "has a build transform that mirrors: a left would become a right", "", EXPORT_AGAIN)
     builder = _Builder(path, model)
     builder.check_size()
     # what is ours keeps its coordinates; later items stand where their own transforms put them beside the first
     back = np.linalg.inv(model.items[0][1]) if ours else np.eye(4)
-    for number, place in model.items:
-        builder.add(model.objects[number], back @ place)
+    if ours and _stands_apart(model):  # each object once, where it lies in the body
+        for number in dict.fromkeys(number for number, _ in model.items):
+            builder.add(model.objects[number], np.eye(4))
+    else:
+        for number, place in model.items:
+            builder.add(model.objects[number], back @ place)
     assumed = tuple(word for word in model.metadata.get("surgplan:assumed", "").split(",") if word)
     stated = Stated(UNITS[model.unit or "millimeter"], "LPS" if ours else "", not model.unit, assumed)
     notes = ignored(path, ["colours of single triangles"] if model.painted else [])

@@ -24,7 +24,7 @@ import numpy as np
 from surgplan.errors import BadInput, blaming
 from surgplan.formats.atomic import Written, write_text
 from surgplan.formats.limits import read_whole
-from surgplan.model.frames import Array, Frame, Transform
+from surgplan.model.frames import PRINT, Array, Frame, Transform
 from surgplan.model.labels import file_stem
 
 HEAD = "#Insight Transform File V1.0"
@@ -39,8 +39,13 @@ AGAIN = "Export the transform again, as one affine ITK transform in a .tfm text 
 
 
 def transform_name(transform: Transform) -> str:
-    """What variables, files and `plan.json` call it: `lps_from_ras`."""
-    return f"{file_stem(transform.fixed.name)}_from_{file_stem(transform.moving.name)}".replace("-", "_")
+    """What variables, files and `plan.json` call it: `lps_from_ras`, `print_mandible_from_lps`."""
+    return f"{_word(transform.fixed)}_from_{_word(transform.moving)}".replace("-", "_")
+
+
+def _word(frame: Frame) -> str:
+    """A frame in a file name; of several places on the build plate, which part stands there."""
+    return file_stem(f"{frame.name} {frame.scope}" if frame.name == PRINT.name and frame.scope else frame.name)
 
 
 def transform_file(transform: Transform) -> str:

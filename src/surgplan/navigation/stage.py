@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
-from surgplan.model.frames import LPS, LPS_FROM_RAS, PRINT, Array, Transform, same_frame
+from surgplan.model.frames import LPS, LPS_FROM_RAS, PRINT, Array, Frame, Transform, same_frame
 from surgplan.model.points import PointSet, Trajectory
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Modality, Volume
@@ -113,7 +113,7 @@ def plan_navigation(
     landmarks: PointSet,
     trajectories: Sequence[Trajectory],
     params: NavigationParams,
-    print_from_lps: Transform | None,
+    placings: Sequence[Transform],
     surfaces: Sequence[Surface] | None = None,
     errors: Mapping[str, RegistrationError] = NO_ERRORS,
 ) -> NavigationPlan:
@@ -127,8 +127,8 @@ def plan_navigation(
         In LPS mm.
     params:
         How to look for markers.
-    print_from_lps:
-        From LPS to the build plate, or None when nothing was prepared for printing.
+    placings:
+        From LPS to the build plate: one, one for each part that stands apart, or none when nothing was printed.
     surfaces:
         The structures that trajectories may have to avoid; None when there are none to measure.
     errors:
@@ -154,9 +154,10 @@ def plan_navigation(
     if params.fiducials != "none":
         fiducials, findings = find_fiducials(volume, params, {point.name for point in landmarks})
     transforms = [LPS_FROM_RAS, volume.grid.lps_from_ijk]
-    if print_from_lps is not None:
+    for each in placings:
+        plate = Frame(PRINT.name, each.fixed.scope)  # which part of which plate
         # composing with the identities of both frames is what checks them
-        transforms.append(Transform.identity(PRINT, PRINT) @ print_from_lps @ Transform.identity(LPS, LPS))
+        transforms.append(Transform.identity(plate, plate) @ each @ Transform.identity(LPS, LPS))
     measures, told = _measured(volume, landmarks, trajectories, params, surfaces, errors)
     findings += (*told, *_told_reference(volume))
     uid = volume.frame_of_reference

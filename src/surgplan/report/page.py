@@ -65,7 +65,7 @@ def page(
             viewer=viewer,
             outlines=_outlines(given),
             single=len({picture.structure for picture in pictures if picture.structure}),
-            print=print_rows(given.plate),
+            print=print_rows(given.job),
             plan=plan_rows(given.plan),
             stages={name: parameter_rows(_unsigned(parameters)) for name, parameters in given.stages.items()},
             files=given.files,

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from surgplan.model.frames import Transform
-from surgplan.model.plate import Plate
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.navigation.trajectories import TrajectoryMeasures
 from surgplan.report.stage import ReportInput
@@ -93,23 +92,40 @@ def _measured(measures: SurfaceMeasures) -> dict[str, Any]:
     }
 
 
-def print_rows(plate: Plate | None) -> dict[str, Any] | None:
-    """What goes to the printer, and whether it fits."""
-    from surgplan.printing.printers import find_printer
-
-    if plate is None:
+def print_rows(job: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What goes to the printer, plate by plate, whether it fits, and what it takes."""
+    if not job:
         return None
-    low, high = plate.bounds
-    size = high - low
-    rows: dict[str, Any] = {"size": lengths(size), "scale": f"{plate.scale:g}", "objects": len(plate.objects)}
-    if plate.printer:
-        printer = find_printer(plate.printer)
-        rows |= {
-            "printer": printer.description or printer.name,
-            "room": lengths(printer.build_volume_mm, 0),
-            "fits": bool((size <= np.array(printer.build_volume_mm)).all()),
-        }
-    return rows
+    room = job["printer"]["build_volume_mm"]
+    return {
+        "printer": job["printer"]["description"] or job["printer"]["name"],
+        "room": lengths(room, 0),
+        "fits": all(np.less_equal(plate["size_mm"], np.array(room) + 0.001).all() for plate in job["plates"]),
+        "scale": f"{job['scale']:g}",
+        "plates": [_plate_row(plate, job["total"]["currency"]) for plate in job["plates"]],
+        "assumptions": "; ".join(job["assumptions"]),
+    }
+
+
+def _plate_row(plate: Mapping[str, Any], currency: str) -> dict[str, str]:
+    told = plate["estimate"]
+    parts = [f"{part['copies']} × {part['name']}" if part["copies"] > 1 else part["name"] for part in plate["parts"]]
+    return {
+        "number": str(plate["number"]),
+        "file": plate["file"],
+        "size": lengths(plate["size_mm"]),
+        "parts": ", ".join(parts),
+        "layers": f"{told['layers']:,}",
+        "material": number(told["mass_g"], 0),
+        "time": duration(told["time_s"]),
+        "cost": NOTHING if told["cost"] is None else f"{told['cost']:.2f} {currency}",
+    }
+
+
+def duration(seconds: float) -> str:
+    """`2 h 05 min`."""
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
 
 
 def plan_rows(plan: NavigationPlan | None) -> dict[str, Any] | None:

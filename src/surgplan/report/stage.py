@@ -13,7 +13,6 @@ from pydantic import Field
 
 from surgplan.findings import Finding, Level
 from surgplan.model.labels import LabelMap
-from surgplan.model.plate import Plate
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
@@ -46,7 +45,8 @@ class ReportInput:
     to its parameters. `certainty` is that of the structures for which it could be measured, `left_out` tells the parts
     of each structure that were dropped, the largest first, `corrections` what ingest changed in the scan's geometry,
     `accepted` the refusals of the input gate that somebody overrode, and `networks` what is known of each network that
-    was run. `distances` are, for each surface, those of its vertices to the boundary in the scan, (n,) mm, or None.
+    was run. `job` is the job sheet of what is printed (`printing/job.py`). `distances` are, for each surface, those of
+    its vertices to the boundary in the scan, (n,) mm, or None.
     """
 
     case: str
@@ -56,7 +56,7 @@ class ReportInput:
     labels: LabelMap
     surfaces: tuple[Surface, ...]
     measures: tuple[SurfaceMeasures, ...]
-    plate: Plate | None = None
+    job: Mapping[str, Any] = field(default_factory=dict)
     plan: NavigationPlan | None = None
     findings: tuple[tuple[str, Finding], ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)

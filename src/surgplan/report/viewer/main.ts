@@ -2,12 +2,12 @@
 import { make } from "./page";
 import { panel, readout } from "./panel";
 import { Scan } from "./scan";
-import { bounds, Box, readMesh, readScene, Scene } from "./scene";
+import { readMesh, readScene, Scene } from "./scene";
 import { State } from "./state";
-import { add, scale, Vector } from "./vectors";
+import { Vector } from "./vectors";
 import { Viewer } from "./viewer";
 
-const SEEN_THROUGH = 0.45;
+const SEEN_THROUGH = 0.35;
 
 async function start(root: HTMLElement): Promise<void> {
   const scene = readScene();
@@ -49,13 +49,11 @@ function canvas(words: string): HTMLCanvasElement {
   return make("canvas", { tabindex: 0, role: "application", "aria-label": words });
 }
 
-/** What is seen first: what encloses another structure is seen through, slices cross at the first target, else in the
- * first structure. */
+/** What is seen first: what encloses another structure is seen through, slices cross in the first structure. */
 function home(scene: Scene, scan: Scan | null, meshes: { corners: Float32Array }[]): State {
-  const boxes = meshes.map(({ corners }) => bounds([corners]));
-  const first: Vector = boxes[0] ? scale(add(boxes[0][0], boxes[0][1]), 0.5) : [0, 0, 0];
-  const middle = scene.trajectories[0]?.target ?? first;
-  const cross = scan ? scan.place(scan.clamped(scan.index(middle))) : middle;
+  const boxes = meshes.map(({ corners }) => bounds(corners));
+  const middle = boxes[0] ? (boxes[0][0].map((low, axis) => (low + boxes[0][1][axis]) / 2) as Vector) : [0, 0, 0];
+  const cross = scan ? scan.place(scan.clamped(scan.index(middle as Vector))) : (middle as Vector);
   return {
     looks: scene.structures.map((each, n) => ({
       visible: true,
@@ -72,8 +70,19 @@ function home(scene: Scene, scan: Scan | null, meshes: { corners: Float32Array }
   };
 }
 
-function encloses(outer: Box | null, inner: Box | null): boolean {
-  return outer !== null && inner !== null && [0, 1, 2].every((axis) => outer[0][axis] < inner[0][axis] && inner[1][axis] < outer[1][axis]);
+function bounds(corners: Float32Array): [Vector, Vector] {
+  const low: Vector = [Infinity, Infinity, Infinity];
+  const high: Vector = [-Infinity, -Infinity, -Infinity];
+  for (let at = 0; at < corners.length; at++) {
+    const axis = at % 3;
+    if (corners[at] < low[axis]) low[axis] = corners[at];
+    if (corners[at] > high[axis]) high[axis] = corners[at];
+  }
+  return [low, high];
+}
+
+function encloses(outer: [Vector, Vector], inner: [Vector, Vector]): boolean {
+  return [0, 1, 2].every((axis) => outer[0][axis] < inner[0][axis] && inner[1][axis] < outer[1][axis]);
 }
 
 const root = document.getElementById("viewer-root");
