@@ -48,18 +48,29 @@ class Opened:
 
 
 @contextmanager
-def chromium():
-    """A browser; skips where there is none."""
+def started():
+    """What drives browsers; skips where something is missing."""
     playwright = pytest.importorskip("playwright.sync_api")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
+    if program() is None:
         pytest.skip("no Chromium: apt-get install chromium")
     if built_viewer() is None:
         pytest.skip("the viewer was not built: make setup-test")
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=SOFTWARE)
-        yield browser
-        browser.close()
+        yield driver
+
+
+def program():
+    """Where Chromium is."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((found for found in map(shutil.which, names) if found), None)
+
+
+@contextmanager
+def chromium(driver, *more):
+    """A browser, with `more` switches."""
+    browser = driver.chromium.launch(executable_path=program(), args=[*SOFTWARE, *more])
+    yield browser
+    browser.close()
 
 
 @contextmanager

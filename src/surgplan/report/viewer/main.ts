@@ -2,12 +2,12 @@
 import { make } from "./page";
 import { panel, readout } from "./panel";
 import { Scan } from "./scan";
-import { readMesh, readScene, Scene } from "./scene";
+import { bounds, Box, readMesh, readScene, Scene } from "./scene";
 import { State } from "./state";
-import { Vector } from "./vectors";
+import { add, scale, Vector } from "./vectors";
 import { Viewer } from "./viewer";
 
-const SEEN_THROUGH = 0.35;
+const SEEN_THROUGH = 0.45;
 
 async function start(root: HTMLElement): Promise<void> {
   const scene = readScene();
@@ -25,7 +25,7 @@ async function start(root: HTMLElement): Promise<void> {
     ...canvases.slices.map((each) => make("div", { class: "v-pane" }, each)),
   ];
   const pictures = make("div", { class: scan ? "v-panes" : "v-panes alone" }, ...panes);
-  const stage = make("div", { class: "v-stage" }, pictures, status);
+  const stage = make("div", { class: "v-stage" }, pictures, status, make("p", { class: "v-kept" }, kept(scene)));
   root.append(stage);
   const viewer = new Viewer(scene, meshes, scan, canvases, home(scene, scan, meshes));
   if (!viewer.space) panes[0].replaceChildren(make("p", {}, "This browser cannot draw in 3D (no WebGL 2)."));
@@ -49,11 +49,13 @@ function canvas(words: string): HTMLCanvasElement {
   return make("canvas", { tabindex: 0, role: "application", "aria-label": words });
 }
 
-/** What is seen first: what encloses another structure is seen through, slices cross in the first structure. */
+/** What is seen first: what encloses another structure is seen through, slices cross at the first target, else in the
+ * first structure. */
 function home(scene: Scene, scan: Scan | null, meshes: { corners: Float32Array }[]): State {
-  const boxes = meshes.map(({ corners }) => bounds(corners));
-  const middle = boxes[0] ? (boxes[0][0].map((low, axis) => (low + boxes[0][1][axis]) / 2) as Vector) : [0, 0, 0];
-  const cross = scan ? scan.place(scan.clamped(scan.index(middle as Vector))) : (middle as Vector);
+  const boxes = meshes.map(({ corners }) => bounds([corners]));
+  const first: Vector = boxes[0] ? scale(add(boxes[0][0], boxes[0][1]), 0.5) : [0, 0, 0];
+  const middle = scene.trajectories[0]?.target ?? first;
+  const cross = scan ? scan.place(scan.clamped(scan.index(middle))) : middle;
   return {
     looks: scene.structures.map((each, n) => ({
       visible: true,
@@ -70,19 +72,23 @@ function home(scene: Scene, scan: Scan | null, meshes: { corners: Float32Array }
   };
 }
 
-function bounds(corners: Float32Array): [Vector, Vector] {
-  const low: Vector = [Infinity, Infinity, Infinity];
-  const high: Vector = [-Infinity, -Infinity, -Infinity];
-  for (let at = 0; at < corners.length; at++) {
-    const axis = at % 3;
-    if (corners[at] < low[axis]) low[axis] = corners[at];
-    if (corners[at] > high[axis]) high[axis] = corners[at];
+/** What of scan and surfaces the page holds. */
+function kept(scene: Scene): string {
+  const words: string[] = [];
+  if (scene.scan) {
+    const { block, spacing, step, unit } = scene.scan;
+    const whole = block.every((n) => n === 1);
+    const size = `${spacing.map((mm) => mm.toFixed(2)).join(" × ")} mm`;
+    const exact = `intensities to ± ${(step / 2).toPrecision(2)}${unit && ` ${unit}`}`;
+    words.push(whole ? `Scan: every voxel, ${size}, ${exact}.` : `Scan: means of ${block.join(" × ")} voxels, ${size}, ${exact}.`);
   }
-  return [low, high];
+  const moved = Math.max(0, ...scene.structures.map((each) => each.moved_mm));
+  words.push(moved > 0 ? `Surfaces: simplified for viewing, moved by at most ${moved.toFixed(2)} mm.` : "Surfaces: as in the files.");
+  return words.join(" ");
 }
 
-function encloses(outer: [Vector, Vector], inner: [Vector, Vector]): boolean {
-  return [0, 1, 2].every((axis) => outer[0][axis] < inner[0][axis] && inner[1][axis] < outer[1][axis]);
+function encloses(outer: Box | null, inner: Box | null): boolean {
+  return outer !== null && inner !== null && [0, 1, 2].every((axis) => outer[0][axis] < inner[0][axis] && inner[1][axis] < outer[1][axis]);
 }
 
 const root = document.getElementById("viewer-root");

@@ -78,7 +78,8 @@ export class Scan {
       for (let column = 0; column < columns; column++, pixel++, voxel += along) {
         const grey = this.numbers[voxel] * scaled + shift;
         const level8 = grey < 0 ? 0 : grey > 255 ? 255 : grey | 0;
-        pixels[pixel] = 0xff000000 | (level8 << 16) | (level8 << 8) | level8;
+        // what is black is left clear, so that slices in 3D hide nothing behind the air round the patient
+        pixels[pixel] = level8 ? 0xff000000 | (level8 << 16) | (level8 << 8) | level8 : 0;
       }
     }
   }

@@ -92,3 +92,17 @@ export async function readMesh(structure: Structure, number: number): Promise<Me
   }
   return { corners, triangles, values };
 }
+
+export type Box = [low: Vector, high: Vector];
+
+/** The box round places that follow each other as x, y, z; null where there are none. */
+export function bounds(lists: ArrayLike<number>[]): Box | null {
+  const low: Vector = [Infinity, Infinity, Infinity];
+  const high: Vector = [-Infinity, -Infinity, -Infinity];
+  for (const values of lists)
+    for (let at = 0, axis = 0; at < values.length; at++, axis = axis === 2 ? 0 : axis + 1) {
+      if (values[at] < low[axis]) low[axis] = values[at];
+      if (values[at] > high[axis]) high[axis] = values[at];
+    }
+  return Number.isFinite(low[0]) ? [low, high] : null;
+}

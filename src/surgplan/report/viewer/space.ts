@@ -25,12 +25,13 @@ import {
   WebGLRenderer,
 } from "three";
 import { mapColors, normals } from "./shading";
-import { Mesh, Scene, Trajectory } from "./scene";
+import { bounds, Box, Mesh, Scene, Trajectory } from "./scene";
 import { ClipAxis, State } from "./state";
 import { add, cross, distance, dot, scale, subtract, Vector } from "./vectors";
 import { Ray } from "./picking";
 
 const FAR = 4000;
+const NOTHING: Box = [[-50, -50, -50], [50, 50, 50]];
 export const BACKGROUND = "#20252b";
 const POINT_COLOR = "#ffd940";
 const PATH_COLOR = "#40f2ff";
@@ -82,7 +83,7 @@ class Solid {
     this.front.color.set(mapped ? "#ffffff" : look.color);
     this.front.side = through && planes.length > 0 ? DoubleSide : FrontSide;
     // as thin glass, lit from within: what is seen through would darken it
-    this.front.emissive.set(mapped ? "#000000" : look.color).multiplyScalar(through ? 0.35 : 0);
+    this.front.emissive.set(mapped ? "#000000" : look.color).multiplyScalar(through ? 0.12 : 0);
     this.back.color.set(look.color).multiplyScalar(0.55);
     for (const material of [this.front, this.hidden, this.back]) material.clippingPlanes = planes;
     if (changed) this.front.needsUpdate = true;
@@ -96,7 +97,7 @@ export class Space {
   readonly high: Vector;
   private readonly space = new Space3D();
   private readonly camera = new OrthographicCamera();
-  private readonly lights = [new DirectionalLight("#ffffff", 2.0), new DirectionalLight("#ffffff", 0.9)];
+  private readonly lights = [new DirectionalLight("#ffffff", 2.6), new DirectionalLight("#ffffff", 1.1)];
   private readonly solids: Solid[];
   private readonly marks = new Group();
   private readonly sheets: { canvas: HTMLCanvasElement; drawn: Drawn; texture: CanvasTexture }[] = [];
@@ -109,7 +110,8 @@ export class Space {
     this.renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "high-performance" });
     this.renderer.localClippingEnabled = true;
     this.space.background = new Color(BACKGROUND);
-    [this.low, this.high] = box(scene, meshes);
+    const places = [...scene.points.map((each) => each.at), ...scene.trajectories.flatMap((each) => [each.entry, each.target])];
+    [this.low, this.high] = bounds([...meshes.map((mesh) => mesh.corners), ...places]) ?? NOTHING;
     this.middle = scale(add(this.low, this.high), 0.5);
     const order = [...meshes.keys()].sort((a, b) => extent(meshes[a]) - extent(meshes[b]));
     this.solids = meshes.map((mesh, n) => {
@@ -117,13 +119,13 @@ export class Space {
       const colors = map && mesh.values ? mapColors(mesh.values, map) : null;
       return new Solid(mesh, colors, order.indexOf(n));
     });
-    this.space.add(...this.solids.map((each) => each.group), this.marks, new AmbientLight("#ffffff", 0.5));
+    this.space.add(...this.solids.map((each) => each.group), this.marks, new AmbientLight("#ffffff", 0.45));
     for (const light of this.lights) this.space.add(light, light.target);
   }
 
-  /** Half of a height that shows everything from any side. */
+  /** Half of a height that shows everything from the front, the sides, above and below. */
   get wholeHalf(): number {
-    return Math.max(5, distance(this.low, this.high) * 0.5);
+    return Math.max(5, ...subtract(this.high, this.low)) * 0.6;
   }
 
   draw(state: State): void {
@@ -163,7 +165,7 @@ export class Space {
     shape.setAttribute("position", new BufferAttribute(new Float32Array(corners.flat()), 3));
     shape.setAttribute("uv", new BufferAttribute(new Float32Array([0, 0, 1, 0, 0, 1, 1, 1]), 2));
     shape.setIndex([0, 2, 1, 1, 2, 3]);
-    const drawn = new Drawn(shape, new MeshBasicMaterial({ map: texture, side: DoubleSide }));
+    const drawn = new Drawn(shape, new MeshBasicMaterial({ map: texture, side: DoubleSide, alphaTest: 0.5 }));
     drawn.frustumCulled = false;
     drawn.renderOrder = -1;
     this.space.add(drawn);
@@ -250,24 +252,7 @@ function rod(path: Trajectory): Drawn {
   return drawn;
 }
 
-/** Lowest and highest corner of everything that is shown. */
-function box(scene: Scene, meshes: Mesh[]): [Vector, Vector] {
-  const low: Vector = [Infinity, Infinity, Infinity];
-  const high: Vector = [-Infinity, -Infinity, -Infinity];
-  const take = (values: ArrayLike<number>): void => {
-    for (let at = 0; at < values.length; at++) {
-      const axis = at % 3;
-      if (values[at] < low[axis]) low[axis] = values[at];
-      if (values[at] > high[axis]) high[axis] = values[at];
-    }
-  };
-  meshes.forEach((mesh) => take(mesh.corners));
-  scene.points.forEach((point) => take(point.at));
-  scene.trajectories.forEach((path) => [path.entry, path.target].forEach(take));
-  return Number.isFinite(low[0]) ? [low, high] : [[-50, -50, -50], [50, 50, 50]];
-}
-
 function extent(mesh: Mesh): number {
-  const [low, high] = box({ structures: [], points: [], trajectories: [], scan: null }, [mesh]);
-  return distance(low, high);
+  const found = bounds([mesh.corners]);
+  return found ? distance(...found) : 0;
 }
