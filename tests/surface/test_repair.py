@@ -67,9 +67,31 @@ def test_no_body_is_lost(ball: Surface) -> None:
     assert result.topology.bodies == 2
 
 
+def test_what_was_changed_is_told_with_place_and_amount(ball: Surface) -> None:
+    gone = np.linalg.norm(ball.corners.mean(axis=1) - [0, 0, 20], axis=1) < 4
+    result = repair(ball.with_mesh(ball.vertices, ball.triangles[~gone]), RepairParams())
+    told = {finding.check: finding for finding in result.findings}
+    assert told["holes"].measured.endswith("at (0.0, 0.0, 19.6)")
+    assert told["repair-change"].level == "warn"
+    assert result.change is not None
+    assert 0.1 < result.change.added_mm < 0.6  # a flat lid on a cap 4 mm wide and 0.4 mm high
+    assert result.change.added_at[2] == pytest.approx(19.6, abs=0.2)
+
+
+def test_a_sheet_that_bounds_nothing_goes_but_not_silently(ball: Surface) -> None:
+    sheet = np.array([[30, 0, 0], [40, 0, 0], [40, 10, 0], [30, 10, 0]], dtype=float)
+    faces = np.array([[0, 1, 2], [0, 2, 3], [2, 1, 0], [3, 2, 0]]) + len(ball.vertices)
+    both = ball.with_mesh(np.concatenate([ball.vertices, sheet]), np.concatenate([ball.triangles, faces]).astype(int))
+    result = repair(both, RepairParams())
+    assert result.topology.ok
+    told = [finding for finding in result.findings if finding.check == "lost-body"]
+    assert told[0].level == "warn"
+    assert "at (30.0, 0.0, 0.0)" in told[0].measured
+
+
 def test_a_repair_beyond_its_budget_is_refused(ball: Surface) -> None:
     half = ball.with_mesh(ball.vertices, ball.triangles[ball.corners[:, :, 2].mean(axis=1) > -10])
-    with pytest.raises(BadInput, match="mm"):
+    with pytest.raises(BadInput, match=r"added a part 16\.\d+ mm away.*encloses nothing"):
         repair(half, RepairParams(max_distance_mm=0.5, rebuild_mm=2))
 
 

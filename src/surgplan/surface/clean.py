@@ -25,19 +25,24 @@ def welded(vertices: Array, triangles: Ints, weld_mm: float, note: Note) -> Mesh
     Of two triangles with the same corners one stays, unless they face each other: then both go, for they bound nothing.
     """
     target = _same(vertices, weld_mm)
-    together = len(vertices) - int(np.count_nonzero(target == np.arange(len(vertices))))
-    faces = target[triangles] if together else triangles
+    number = len(vertices) - int(np.count_nonzero(target == np.arange(len(vertices))))
+    faces = target[triangles] if number else triangles
     flat = degenerate(vertices, faces)
     faces = faces[~flat] if flat.any() else faces
     doubled = _doubled(faces, len(vertices))
     faces = faces[~doubled] if doubled.any() else faces
-    if together:
-        note("weld", f"{together} vertices joined that lie within {weld_mm:g} mm", Level.NOTE)
+    if number:
+        note("weld", f"{number} vertices joined that lie within {weld_mm:g} mm", Level.NOTE)
     if flat.any():
         note("degenerate", f"{int(flat.sum())} triangles without area dropped", Level.NOTE)
     if doubled.any():
         note("doubled", f"{int(doubled.sum())} triangles that were there twice dropped", Level.NOTE)
     return compact(vertices, faces)
+
+
+def together(vertices: Array, triangles: Ints, weld_mm: float) -> Ints:
+    """The triangles, (m, 3), with vertices that lie together taken for one; nothing is dropped."""
+    return np.asarray(_same(vertices, weld_mm)[triangles])
 
 
 def _same(vertices: Array, weld_mm: float) -> Ints:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,13 +56,24 @@ def border_loops(triangles: Ints) -> list[list[int]]:
     return [loop for loop in loops if len(loop) >= 3]
 
 
-def hole_patches(vertices: Array, triangles: Ints, most_mm: float) -> tuple[Ints, float]:
+@dataclass(frozen=True, order=True)
+class Widest:
+    """The widest hole that was closed: its width and its middle, mm in the frame of the mesh."""
+
+    wide_mm: float = 0.0
+    place: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __str__(self) -> str:
+        return f"{self.wide_mm:.2f} mm at ({', '.join(f'{value:z.1f}' for value in self.place)})"
+
+
+def hole_patches(vertices: Array, triangles: Ints, most_mm: float) -> tuple[Ints, Widest]:
     """(k, 3) triangles that close the holes with borders of at most `MOST_EDGES` edges that are at most `most_mm` wide.
 
-    Also tells the width, mm, of the widest one that was closed.
+    Also tells the widest one that was closed.
     """
     patches: list[Ints] = []
-    widest = 0.0
+    widest = Widest()
     loops = border_loops(triangles)
     taken = _edges_among(triangles, np.unique(np.concatenate([np.array(loop) for loop in loops]))) if loops else set()
     for loop in loops:
@@ -75,7 +88,7 @@ def hole_patches(vertices: Array, triangles: Ints, most_mm: float) -> tuple[Ints
             tuple(sorted(edge)) for face in patch.tolist() for edge in zip(face, face[1:] + face[:1], strict=True)
         }
         patches.append(patch)
-        widest = max(widest, wide)
+        widest = max(widest, Widest(wide, tuple(corners.mean(axis=0).tolist())))
     return (np.concatenate(patches) if patches else np.empty((0, 3), np.int32)), widest
 
 

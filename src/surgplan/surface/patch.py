@@ -6,7 +6,7 @@ import numpy as np
 
 from surgplan.findings import Level
 from surgplan.surface.clean import Ints, Mesh, Note, compact
-from surgplan.surface.holes import hole_patches
+from surgplan.surface.holes import Widest, hole_patches
 from surgplan.surface.intersections import intersections_after
 from surgplan.surface.topology import faulty
 
@@ -20,7 +20,7 @@ def patched(mesh: Mesh, crossing: Ints, note: Note) -> tuple[Mesh, Ints]:
     Crossing triangles and those at edges or vertices where sheets meet go, and the next time their neighbours too.
     """
     cut = filled = 0
-    widest = 0.0
+    widest = Widest()
     for turn in range(ROUNDS):
         vertices, triangles = mesh
         bad = faulty(triangles, len(vertices), _within(mesh, crossing))
@@ -35,7 +35,7 @@ def patched(mesh: Mesh, crossing: Ints, note: Note) -> tuple[Mesh, Ints]:
         mesh, crossing, more, wide = _filled(*_without(mesh, crossing, bad), np.inf)
         cut, filled, widest = cut + int(np.count_nonzero(bad)), filled + more, max(widest, wide)
     if cut:
-        note("cut", f"{cut} faulty triangles cut out, {filled} put in; the widest place {widest:.2f} mm", Level.WARN)
+        note("cut", f"{cut} faulty triangles cut out, {filled} put in; the widest place {widest}", Level.WARN)
     return mesh, crossing
 
 
@@ -43,7 +43,7 @@ def closed(mesh: Mesh, crossing: Ints, max_hole_mm: float, note: Note) -> tuple[
     """The mesh with small holes closed, and its crossings; nothing is cut out."""
     mesh, crossing, filled, widest = _filled(mesh, crossing, max_hole_mm)
     if filled:
-        note("holes", f"holes closed with {filled} triangles, the widest {widest:.2f} mm", Level.WARN)
+        note("holes", f"holes closed with {filled} triangles, the widest {widest}", Level.WARN)
     return mesh, crossing
 
 
@@ -55,11 +55,11 @@ def _within(mesh: Mesh, crossing: Ints) -> Ints:
     return np.asarray(crossing[body[crossing[:, 0]] == body[crossing[:, 1]]])
 
 
-def _filled(mesh: Mesh, crossing: Ints, max_hole_mm: float) -> tuple[Mesh, Ints, int, float]:
+def _filled(mesh: Mesh, crossing: Ints, max_hole_mm: float) -> tuple[Mesh, Ints, int, Widest]:
     vertices, triangles = mesh
     patches, widest = hole_patches(vertices, triangles, max_hole_mm)
     if not len(patches):
-        return mesh, crossing, 0, 0.0
+        return mesh, crossing, 0, widest
     together = np.concatenate([triangles, patches])
     new = np.arange(len(together)) >= len(triangles)
     return (vertices, together), intersections_after(vertices, together, crossing, new), len(patches), widest

@@ -16,6 +16,7 @@ from surgplan.model.surface import Surface
 from surgplan.model.volume import Grid
 from surgplan.surface.contour import isosurface
 from surgplan.surface.fidelity import surface_samples
+from surgplan.surface.local_level import grown
 from surgplan.surface.mask_field import NEAREST, Field, keep_sign
 from surgplan.surface.ruler import Ruler
 
@@ -55,17 +56,20 @@ def rebuilt(surface: Surface, pitch_mm: float) -> Surface:
     pitch = np.float32(pitch_mm)
     away = _distances(surface, grid)
     outside = _reached(away > pitch)
+    if not (~outside & (away > pitch)).any():  # all is outside or near the mesh: growing back leaves nothing
+        return surface.with_mesh(np.empty((0, 3)), np.empty((0, 3), np.int32))
     hull = isosurface(np.where(outside | (away <= pitch), pitch - away, pitch), grid, surface.label)
-    if not len(hull.triangles):
-        return hull
-    depth = _distances(hull, grid)
+    depth = _distances(hull, grid, ~outside)
     field = np.where(outside, -depth, depth) - pitch
     keep_sign(field, field >= 0, np.float32(NEAREST * pitch))
     return isosurface(field, grid, surface.label)
 
 
-def _distances(surface: Surface, grid: Grid) -> Field:
-    """(k, j, i) distance, mm, to the mesh within `BAND` voxels of it, and a large one beyond."""
+def _distances(surface: Surface, grid: Grid, where: NDArray[np.bool_] | None = None) -> Field:
+    """(k, j, i) distance, mm, to the mesh within `BAND` voxels of it, and a large one beyond.
+
+    With `where`, (k, j, i), only there and one voxel beyond.
+    """
     from scipy.ndimage import maximum_filter1d
 
     pitch = float(grid.spacing[0])
@@ -76,6 +80,8 @@ def _distances(surface: Surface, grid: Grid) -> Field:
     near[k, j, i] = 1
     for axis in range(3):
         near = maximum_filter1d(near, 2 * BAND + 1, axis=axis)
+    if where is not None:
+        near &= grown(where)
     if np.count_nonzero(near) > MOST_NEAR:
         raise TooFine(f"{pitch:g} mm would need {np.count_nonzero(near) / 1e6:.1f} million distances")
     distances = np.full(grid.shape, FAR * pitch, dtype=np.float32)

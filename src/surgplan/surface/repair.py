@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +14,13 @@ from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.model.surface import Surface
 from surgplan.params import Params
-from surgplan.surface.clean import Mesh, compact, joined, oriented, welded
+from surgplan.surface.clean import Mesh, compact, joined, oriented, together, welded
 from surgplan.surface.holes import border_loops
 from surgplan.surface.intersections import self_intersections
 from surgplan.surface.meshfix import GaveUp, meshfix
 from surgplan.surface.patch import closed, patched, united
-from surgplan.surface.repair_budget import Change, measured_change
+from surgplan.surface.repair_budget import Change, measured_change, places_of_lost_bodies
+from surgplan.surface.ruler import Ruler
 from surgplan.surface.topology import Topology, bodies, faulty, topology
 
 if TYPE_CHECKING:
@@ -85,9 +86,10 @@ def repair(surface: Surface, params: RepairParams, crossing: Ints | None = None)
     if not len(surface.triangles):
         raise BadInput(name, "has no triangles", advice="Check the file")
     log = _Log(name)
-    mesh = oriented(*welded(surface.vertices, surface.triangles, params.weld_mm, log), log)
-    if not len(mesh[1]):
+    start = welded(surface.vertices, surface.triangles, params.weld_mm, log)
+    if not len(start[1]):
         raise BadInput(name, "has only triangles without area", advice="Check the file")
+    mesh = oriented(*start, log)
     params = _for_size(params, float(np.linalg.norm(np.ptp(mesh[0], axis=0))))
     if crossing is None or mesh[1] is not surface.triangles:
         crossing = self_intersections(*mesh)
@@ -95,14 +97,30 @@ def repair(surface: Surface, params: RepairParams, crossing: Ints | None = None)
     cleaned = surface.with_mesh(*mesh)
     told = topology(*mesh, crossing)
     if told.ok:
-        change = measured_change(surface, cleaned) if log.findings else None
-        return RepairResult(cleaned, told, change, (*log.findings, *_told(change, params, name)))
+        change = measured_change(surface.with_mesh(*start), cleaned) if log.findings else None
+        findings = (*log.findings, *_told(change, params, name))
+        return _nothing_lost(surface, RepairResult(cleaned, told, change, findings), params)
     for attempt in (_patched, _fixed, _rebuilt):
         made = _tried(attempt, cleaned, crossing, params, log)
         if made is not None:
-            return made
+            return _nothing_lost(surface, made, params)
     found = f"cannot be repaired: {what_is_wrong(told)}; " + "; ".join(log.refused)
     raise BadInput(name, found, advice=ADVICE)
+
+
+def _nothing_lost(given: Surface, made: RepairResult, params: RepairParams) -> RepairResult:
+    """The result, with a finding when a body of the given mesh, however flat, has nothing left near it."""
+    if not made.findings:
+        return made
+    whole = given.with_mesh(given.vertices, together(given.vertices, given.triangles, params.weld_mm))
+    places = places_of_lost_bodies(whole, Ruler(made.surface.vertices, made.surface.triangles))
+    if not places:
+        return made
+    where = ", ".join(f"{value:.1f}" for value in places[0])
+    measured = f"{len(places)} bodies without thickness are gone, the first at ({where}) mm"
+    advice = "Look there: a sheet cannot be printed; give it a thickness if it is part of the model"
+    gone = Finding("lost-body", Level.WARN, measured, advice=advice, subject=made.surface.label.name)
+    return replace(made, findings=(*made.findings, gone))
 
 
 def _for_size(params: RepairParams, diagonal_mm: float) -> RepairParams:
@@ -224,4 +242,5 @@ def _told(change: Change | None, params: RepairParams, name: str) -> tuple[Findi
     if change is None:
         return ()
     limit = f"{params.max_distance_mm:g} mm, {params.max_volume_percent:g} % of the volume"
-    return (Finding("repair-change", Level.NOTE, str(change), limit, subject=name),)
+    level = Level.WARN if change.is_felt else Level.NOTE
+    return (Finding("repair-change", level, str(change), limit, subject=name),)

@@ -24,6 +24,9 @@ PER_BODY = 20
 LOST = 0.05
 """A body is lost when all that is looked up of it lies farther from the result than this share of its own size."""
 
+FELT_MM, FELT_PERCENT = 1e-3, 1e-3
+"""Smaller changes are those of rounding."""
+
 Place = tuple[float, float, float]
 
 
@@ -33,7 +36,8 @@ class Change:
 
     `added_mm` and `lost_mm` are the largest distances from the result to what was given and back, with their places
     (frame of the mesh); `bodies_lost` are places of bodies of which nothing is left.
-    Volume is compared where the given mesh was closed; else `volume_percent` is None.
+    A body is a part whose triangles hang together. Volume is compared where the given mesh was closed; else
+    `volume_percent` is None.
     """
 
     added_mm: float
@@ -43,6 +47,14 @@ class Change:
     volume_percent: float | None
     area_percent: float
     bodies_lost: tuple[Place, ...]
+    bodies_before: int
+    bodies_after: int
+
+    @property
+    def is_felt(self) -> bool:
+        """Whether more was changed than rounding changes."""
+        moved = max(self.added_mm, self.lost_mm) > FELT_MM or self.bodies_before != self.bodies_after
+        return moved or abs(self.volume_percent or 0.0) > FELT_PERCENT
 
     def beyond(self, distance_mm: float, volume_percent: float, area_percent: float) -> str:
         """In words, what goes beyond the limits; empty when nothing does."""
@@ -64,7 +76,10 @@ class Change:
         volume = "" if self.volume_percent is None else f", volume {self.volume_percent:+.3f} %"
         most, place = max((self.added_mm, self.added_at), (self.lost_mm, self.lost_at))
         where = f" at ({', '.join(f'{value:.1f}' for value in place)})" if most > 1e-4 else ""
-        return f"at most {most:.4f} mm{where}{volume}, area {self.area_percent:+.3f} %"
+        told = f"at most {most:.4f} mm{where}{volume}, area {self.area_percent:+.3f} %"
+        if self.bodies_before != self.bodies_after:
+            told += f", {self.bodies_before} bodies before and {self.bodies_after} after"
+        return told
 
 
 def measured_change(before: Surface, after: Surface) -> Change:
@@ -83,7 +98,13 @@ def measured_change(before: Surface, after: Surface) -> Change:
         volume_percent=volume,
         area_percent=100 * (after.area_mm2 / before.area_mm2 - 1),
         bodies_lost=places_of_lost_bodies(before, ruler),
+        bodies_before=_count(before),
+        bodies_after=_count(after),
     )
+
+
+def _count(surface: Surface) -> int:
+    return int(bodies(surface.vertices, surface.triangles).max()) + 1
 
 
 def places_of_lost_bodies(
