@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
+from surgplan.case.batch_folders import cases_in
 from surgplan.case.toml_files import read_toml
 from surgplan.errors import BadInput, Missing, WrongUsage
 from surgplan.formats.images import is_image_file
@@ -51,7 +52,7 @@ class Entry(Params):
 
 
 def gather(targets: Sequence[str], listed: Path | None, named_by_folder: bool = False) -> tuple[BatchCase, ...]:
-    """The cases that a command line names: scans, case files, globs of either, and those of a list.
+    """The cases that a command line names: scans, case files, folders or globs of either, and those of a list.
 
     Folder names of scans often carry patients' names, so cases get a name made from the hash of their path, unless
     `named_by_folder` says that these names are none.
@@ -63,7 +64,7 @@ def gather(targets: Sequence[str], listed: Path | None, named_by_folder: bool = 
     WrongUsage
         The list is broken, or two cases have one name.
     """
-    paths = [path for target in targets for path in _matching(target)]
+    paths = [path for target in targets for found in _matching(target) for path in cases_in(found)]
     cases = [case_of(path, named_by_folder) for path in paths]
     if listed is not None:
         cases += read_list(listed, named_by_folder)

@@ -60,11 +60,12 @@ def command(
 ) -> None:
     """Make many cases, each in a process of its own: a bad one neither stops nor slows the others.
 
-    SOURCES are scans, case files, or globs of them. Stopped and started again, a batch goes on where it was. The
+    SOURCES are scans, case files, folders that hold several of them, or globs. A folder whose subfolders all belong to
+    one patient is one scan. Stopped and started again, a batch goes on where it was. The
     summary is in batch.html, batch.json and batch.csv, the worst case first; exit 4 when one failed or was rejected.
 
     \b
-    surgplan batch scans/* -r ct-bone -o cases/
+    surgplan batch scans/ -r ct-bone -o cases/
     surgplan batch --list monday.csv -o cases/ --jobs 4
     surgplan batch --watch inbox/ -r ct-skull -o cases/
     """
