@@ -24,7 +24,7 @@ function sort(button) {
   heading.setAttribute("aria-sort", rising ? "ascending" : "descending");
   const key = (row) => row.cells[heading.cellIndex].dataset.key;
   const compare = (one, other) =>
-    Number.isNaN(Number(one)) || Number.isNaN(Number(other)) ? one.localeCompare(other) : one - other;
+    Number.isNaN(Number(one)) || Number.isNaN(Number(other)) ? one.localeCompare(other, undefined, { numeric: true }) : one - other;
   rows.sort((one, other) => (rising ? 1 : -1) * compare(key(one), key(other)));
   body.append(...rows);
 }

@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from surgplan.findings import READY, REJECTED, WITH_WARNINGS
 from surgplan.report.page import CLASSES, environment
 
 TEMPLATE = Path(__file__).with_name("batch.html.j2")
 SCRIPT = Path(__file__).with_name("batch.js")
 PICTURE_PX = 96
+RANKS = {REJECTED: 1, WITH_WARNINGS: 2, READY: 3}
+"""By which the verdicts sort; one that is not here, a failure, is the worst."""
 MOST_PICTURES = 400
 """Pictures are embedded for so many cases, the first ones: about 4 MB of page."""
 
@@ -46,6 +49,7 @@ def batch_page(rows: Sequence[BatchRow]) -> str:
             pictures=[_small(row.picture) if number < MOST_PICTURES else "" for number, row in enumerate(rows)],
             counts={state: sum(row.state == state for row in rows) for state in states},
             classes=CLASSES,
+            ranks=RANKS,
             script=script,
             script_hash=digest,
         )
