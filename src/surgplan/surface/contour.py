@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,13 +11,29 @@ from surgplan.errors import EmptyLabel
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Grid, Volume
-from surgplan.surface.mask_field import Field, keep_sign, mask_field
+from surgplan.surface.isosurface import stitched
+from surgplan.surface.mask_field import Field, keep_sign, mask_field, reach
+
+Indices = NDArray[np.int64]
+Slabs = Iterator[tuple[Field, Grid]]
 
 NEAREST = 0.02
 """No vertex comes nearer to a voxel's centre than about this share of a voxel: keeps triangles from collapsing."""
 
 COARSE_MM = 1.5
 """Voxels at least this far apart get values half way between them."""
+
+SLAB_VOXELS = 8_000_000
+"""About so many voxels are worked on at once."""
+
+MIN_PLANES = 8
+"""No slab has fewer planes, however large they are."""
+
+HALO = 2
+"""Planes beyond a slab that `finer` and `_cap` need."""
+
+BOX_PLANES = 16
+"""Planes in which a label is looked for at once."""
 
 PAD = 2
 """Voxels of outside round the label: one so that a structure that the scan cuts off is closed there, and one more
@@ -34,25 +52,75 @@ def contour(volume: Volume | None, labels: LabelMap, label: Label) -> Surface:
     ------
     EmptyLabel
         The label has no voxels.
-
-    Source: Schroeder, Maynard and Geveci, "Flying edges", LDAV 2015.
     """
     start, size = label_box(labels, label)
-    mask = _crop(labels.array, start, size, 0) == label.value
-    grid = labels.grid.cropped(start, size)
     if volume is None or label.level is None:
-        field = mask_field(mask, labels.grid.spacing)
-        _cap(field, start, labels.grid)
-        return isosurface(field, grid, label)
-    field = intensity_field(_crop(volume.array, start, size, volume.array.min()), mask, label.level)
-    _cap(field, start, labels.grid)
-    return isosurface(*finer(field, grid), label)
+        return stitched(_mask_slabs(labels, label, start, size), label)
+    return stitched(_intensity_slabs(volume, labels, label, start, size), label)
+
+
+def _intensity_slabs(volume: Volume, labels: LabelMap, label: Label, start: Indices, size: Indices) -> Slabs:
+    """The field of a label's box, (k, j, i), slab by slab along k, each with its grid."""
+    assert label.level is not None
+    sign, nearest = _contrast(volume, labels, label, start, size)
+    for first, last in slabs_of(size):
+        low, high = max(first - HALO, 0), min(last + HALO, int(size[2]) - 1)
+        at, count = start + np.array([0, 0, low]), np.array([*size[:2], high - low + 1])
+        mask = crop(labels.array, at, count, 0) == label.value
+        field = crop(volume.array, at, count, 0).astype(np.float32)
+        field -= np.float32(label.level)
+        field *= sign
+        keep_sign(field, mask, nearest)
+        _cap(field, at, labels.grid)
+        fine, grid = finer(field, labels.grid.cropped(at, count))
+        times = (len(fine) - 1) // (high - low)
+        yield _planes(fine, grid, times * (first - low), times * (last - low))
+
+
+def _mask_slabs(labels: LabelMap, label: Label, start: Indices, size: Indices) -> Slabs:
+    """The same of a label without intensities."""
+    spacing = labels.grid.spacing
+    for first, last in slabs_of(size):
+        halo = reach(spacing)
+        low, high = max(first - halo, 0), min(last + halo, int(size[2]) - 1)
+        at, count = start + np.array([0, 0, low]), np.array([*size[:2], high - low + 1])
+        field = mask_field(crop(labels.array, at, count, 0) == label.value, spacing)
+        _cap(field, at, labels.grid)
+        yield _planes(field, labels.grid.cropped(at, count), first - low, last - low)
+
+
+def _planes(field: Field, grid: Grid, first: int, last: int) -> tuple[Field, Grid]:
+    """Planes `first` to `last`, k."""
+    return field[first : last + 1], grid.cropped([0, 0, first], [*grid.size[:2], last - first + 1])
+
+
+def slabs_of(size: Indices) -> list[tuple[int, int]]:
+    """First and last plane of each slab of a box of `size` (i, j, k); each one's first is the last one's last."""
+    thick = max(MIN_PLANES, SLAB_VOXELS // int(size[0] * size[1]))
+    last = int(size[2]) - 1
+    return [(first, min(first + thick, last)) for first in range(0, last, thick)]
+
+
+def _contrast(
+    volume: Volume, labels: LabelMap, label: Label, start: Indices, size: Indices
+) -> tuple[np.float32, np.float32]:
+    """-1 where the structure is darker than its level, else 1; and how near to zero its field may come."""
+    inside = []
+    for first, last in slabs_of(size):
+        at, count = start + np.array([0, 0, first]), np.array([*size[:2], last - first])
+        inside.append(crop(volume.array, at, count, 0)[crop(labels.array, at, count, 0) == label.value])
+    values = np.concatenate(inside).astype(np.float32)
+    values -= np.float32(label.level or 0.0)
+    sign = np.float32(-1 if np.median(values) < 0 else 1)
+    typical = float(np.median(np.abs(values, out=values)))
+    return sign, np.float32(max(NEAREST * typical, 1e-3))
 
 
 def finer(field: Field, grid: Grid) -> tuple[Field, Grid]:
     """The field with values half way between voxels that are far apart: flat triangles would cut off round bodies.
 
-    They are interpolated by cubics; between two voxels on one side of zero they stay on that side.
+    They are interpolated by cubics; between two voxels on one side of zero they stay on that side, and nowhere do they
+    become zero.
 
     Source: Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29, 1981.
     """
@@ -62,9 +130,10 @@ def finer(field: Field, grid: Grid) -> tuple[Field, Grid]:
         along = np.moveaxis(field, axis, 0)
         padded = np.concatenate([along[:1], along, along[-1:]])
         between = (9 * (padded[1:-2] + padded[2:-1]) - padded[:-3] - padded[3:]) / np.float32(16)
-        least = np.minimum(np.abs(along[:-1]), np.abs(along[1:])) / 2
         same = (along[:-1] > 0) == (along[1:] > 0)
-        np.copyto(between, np.copysign(np.maximum(np.abs(between), least), along[:-1]), where=same)
+        least = np.minimum(np.abs(along[:-1]), np.abs(along[1:])) / 2
+        least[~same] *= np.float32(NEAREST)
+        between = np.copysign(np.maximum(np.abs(between), least), np.where(same, along[:-1], between))
         both = np.empty((2 * len(along) - 1, *along.shape[1:]), np.float32)
         both[::2], both[1::2] = along, between
         field = np.moveaxis(both, 0, axis)
@@ -75,7 +144,7 @@ def finer(field: Field, grid: Grid) -> tuple[Field, Grid]:
     return field, grid
 
 
-def _cap(field: Field, start: NDArray[np.int64], grid: Grid) -> None:
+def _cap(field: Field, start: Indices, grid: Grid) -> None:
     """Mirror the field at the scan's faces, in place: its zero lies half way to the padding beyond."""
     end = start[::-1] + field.shape
     for axis in range(3):
@@ -88,16 +157,21 @@ def _cap(field: Field, start: NDArray[np.int64], grid: Grid) -> None:
             along[last + 1 + beyond] = -np.abs(along[last - beyond])
 
 
-def label_box(labels: LabelMap, label: Label) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def label_box(labels: LabelMap, label: Label) -> tuple[Indices, Indices]:
     """First voxel and size, both i, j, k, of the label's bounding box with its padding; may reach beyond the grid."""
-    there = labels.array == label.value
-    planes = there.any(axis=(1, 2))
-    if not planes.any():
+    shape = labels.array.shape
+    axes = [np.zeros(count, dtype=bool) for count in shape]
+    for first in range(0, shape[0], BOX_PLANES):
+        there = labels.array[first : first + BOX_PLANES] == label.value
+        planes = there.any(axis=(1, 2))
+        if planes.any():
+            axes[0][first : first + BOX_PLANES] = planes
+            rows = there.any(axis=0)
+            axes[1] |= rows.any(axis=1)
+            axes[2] |= rows.any(axis=0)
+    if not axes[0].any():
         raise EmptyLabel(label.name, "has no voxels", advice="Check the recipe's thresholds")
-    low, high = _ends(planes)
-    part = there[low : high + 1]
-    rows, columns = part.any(axis=(0, 2)), part.any(axis=(0, 1))
-    ends = [_ends(columns), _ends(rows), (low, high)]
+    ends = [_ends(line) for line in reversed(axes)]
     start = np.array([first for first, _ in ends]) - PAD
     return start, np.array([last for _, last in ends]) - start + 1 + PAD
 
@@ -107,7 +181,7 @@ def _ends(line: NDArray[np.bool_]) -> tuple[int, int]:
     return int(set_at[0]), int(set_at[-1])
 
 
-def _crop(array: NDArray[np.generic], start: NDArray[np.int64], size: NDArray[np.int64], outside: object) -> NDArray:  # type: ignore[type-arg]
+def crop(array: NDArray[np.generic], start: Indices, size: Indices, outside: object) -> NDArray:  # type: ignore[type-arg]
     """The box of an array, (k, j, i), filled with `outside` where the box reaches beyond it."""
     begin, count = start[::-1], size[::-1]
     low, high = np.maximum(begin, 0), np.minimum(begin + count, array.shape)
@@ -116,46 +190,3 @@ def _crop(array: NDArray[np.generic], start: NDArray[np.int64], size: NDArray[np
         return part
     around = list(zip(low - begin, begin + count - high, strict=True))
     return np.pad(part, around, constant_values=outside)  # type: ignore[call-overload,no-any-return]
-
-
-def intensity_field(intensity: NDArray[np.generic], mask: NDArray[np.bool_], level: float) -> Field:
-    """Intensity above the level, positive exactly inside the mask and never near zero.
-
-    Where the structure is darker than the level, like a ventricle, it is the intensity below the level.
-    """
-    field = intensity.astype(np.float32)
-    field -= np.float32(level)
-    inside = field[mask]
-    if np.median(inside) < 0:
-        np.negative(field, out=field)
-    nearest = np.float32(max(NEAREST * float(np.median(np.abs(inside))), 1e-3))
-    keep_sign(field, mask, nearest)
-    return field
-
-
-def isosurface(field: Field, grid: Grid, label: Label) -> Surface:
-    """Where a field on the grid, (k, j, i), is zero, facing away from what is positive; empty when it is nowhere."""
-    from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-    from vtkmodules.vtkCommonDataModel import vtkImageData
-    from vtkmodules.vtkFiltersCore import vtkFlyingEdges3D
-
-    from surgplan.surface.vtk_mesh import in_threads
-
-    image = vtkImageData()
-    image.SetDimensions(*grid.size)
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(field).ravel()))
-    edges = vtkFlyingEdges3D()
-    edges.SetInputData(image)
-    edges.SetValue(0, 0.0)
-    edges.ComputeNormalsOff()
-    edges.ComputeScalarsOff()
-    with in_threads():
-        edges.Update()
-    mesh = edges.GetOutput()
-    if not mesh.GetNumberOfCells():
-        return Surface(label, np.empty((0, 3)), np.empty((0, 3), np.int32))
-    points = vtk_to_numpy(mesh.GetPoints().GetData()).astype(np.float64)
-    triangles = vtk_to_numpy(mesh.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int32)
-    surface = Surface(label, grid.lps_from_ijk.apply(points), triangles)
-    # the grid is right-handed, so all triangles face the same way; which one depends on the filter's table
-    return surface if surface.volume_mm3 > 0 else surface.with_mesh(surface.vertices, triangles[:, ::-1])

@@ -48,6 +48,11 @@ def mask_field(mask: Bools, spacing: NDArray[np.float64]) -> Field:
     return field
 
 
+def reach(spacing: NDArray[np.float64]) -> int:
+    """So many planes along k away, the mask changes nothing in `mask_field`."""
+    return int(np.ceil(FAR * spacing.max() / spacing[2])) + ROUNDS * (SPREAD + 1) + 2
+
+
 def keep_sign(field: Field, mask: Bools, nearest: np.float32) -> None:
     """Make the field at least `nearest` inside the mask and at most minus that outside, in place."""
     np.maximum(field, nearest, out=field, where=mask)

@@ -4,7 +4,7 @@ Space is divided into cells. The vertices of one cell that edges connect become 
 
 - the piece of surface that they span has no hole, so that merging it changes no handle, cavity or body,
 - they all lie near one plane, and face the same way,
-- afterwards no two edges join the same two vertices, no triangle has turned over, and the neighbours lie near the plane.
+- afterwards no two edges join the same two vertices, no triangle has turned over, and neighbours lie near the plane.
 
 What fails is left as it was. All of this is decided with whole arrays, and in the same way on every machine. The result
 is as manifold as the mesh was.
@@ -50,7 +50,7 @@ class _Mesh:
 
 @dataclass(frozen=True)
 class _Groups:
-    """The group of each vertex, (n,); of each group its lowest vertex, middle, mean normal, and how far it bulges, mm."""
+    """The group of each vertex, (n,); of each group its lowest vertex, middle, mean normal, and its bulge, mm."""
 
     of: Ints
     first: Ints

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Grid
-from surgplan.surface.contour import isosurface
 from surgplan.surface.fidelity import surface_samples
+from surgplan.surface.isosurface import isosurface
 from surgplan.surface.local_level import grown
 from surgplan.surface.mask_field import NEAREST, Field, keep_sign
 from surgplan.surface.ruler import Ruler

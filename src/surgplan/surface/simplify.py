@@ -9,7 +9,7 @@ from surgplan.surface.merging import merged, usual_edge
 from surgplan.surface.solid import as_solid, from_solid
 
 CELLS = (1.4, 2.8)
-"""Cells in which vertices are merged first, in lengths of the usual edge: takes four triangles of five from a contour."""
+"""Cells in which vertices are merged first, in lengths of the usual edge: takes most triangles from a contour."""
 
 MERGING = 0.2
 """Share of the tolerance that merged vertices may lie beside their common plane."""
