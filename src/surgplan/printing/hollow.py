@@ -23,9 +23,9 @@ from surgplan.printing.rays import Rays
 from surgplan.printing.shapes import rod
 from surgplan.printing.solids import Solid, built, united
 from surgplan.surface.clean import compact
-from surgplan.surface.contour import isosurface
 from surgplan.surface.fidelity import surface_samples
 from surgplan.surface.finish import untangled
+from surgplan.surface.isosurface import isosurface
 from surgplan.surface.mask_field import Field
 from surgplan.surface.regions import Region
 from surgplan.surface.ruler import Ruler

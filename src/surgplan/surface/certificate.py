@@ -103,10 +103,10 @@ class Certifier:
 
     def leave_out(self, gone: Surface) -> None:
         """Bodies that were dropped on purpose: the boundary there counts no longer."""
-        from scipy.spatial import cKDTree
-
         if not len(gone.vertices):
             return
+        from scipy.spatial import cKDTree
+
         away, _ = cKDTree(gone.vertices).query(self._some.points)
         near = away < 0.02 * self._labels.grid.spacing.min()
         self._dropped = float(near.mean())
@@ -116,7 +116,8 @@ class Certifier:
         """Measure the surface of a step; `ruler` is one of this surface, where there is one."""
         count = SAMPLES if last else SAMPLES // 4
         boundary = self._some if last else self._some.thinned(count)
-        away = (ruler or Ruler(surface.vertices, surface.triangles))(boundary.points)
+        places = boundary.points.astype(np.float64)
+        away = (ruler or Ruler(surface.vertices, surface.triangles))(places)
         from_scan = np.maximum(away - boundary.slack_mm, 0.0)
         first = self._steps[0].volume_mm3 if self._steps else surface.volume_mm3
         self._steps.append(
@@ -126,11 +127,11 @@ class Certifier:
                 volume_mm3=surface.volume_mm3,
                 volume_change=surface.volume_mm3 / first - 1.0,
                 to_scan=self._to_scan(surface, count),
-                from_scan=summary(from_scan, boundary.points) if len(away) >= FEWEST else None,
+                from_scan=summary(from_scan, places) if len(away) >= FEWEST else None,
             )
         )
         if last:
-            self._lost = boundary.points[from_scan > self._labels.grid.spacing.max()]
+            self._lost = places[from_scan > self._labels.grid.spacing.max()]
 
     def _to_scan(self, surface: Surface, count: int) -> Distances | None:
         points = surface_samples(surface, count)

@@ -50,10 +50,10 @@ class Fidelity:
 
 def fidelity(result: Surface, contour: Contour, volume: Volume | None, labels: LabelMap) -> Fidelity:
     """Measure `result` against the contour of its label and against the scan; all in LPS mm."""
-    there = surface_samples(result, SAMPLES)
+    to_contour, from_contour = contour.both_ways(result)
     return Fidelity(
-        to_contour=summary(contour.distance_of(there), there),
-        from_contour=summary(distance_to(contour.samples, result), contour.samples),
+        to_contour=to_contour,
+        from_contour=from_contour,
         to_scan=None if volume is None else distance_to_scan(result, volume, labels),
         volume_change=float(result.volume_mm3 / contour.surface.volume_mm3 - 1.0),
     )
@@ -67,14 +67,24 @@ class Contour:
         self.samples = surface_samples(surface, SAMPLES)
         self.ruler = Ruler(surface.vertices, surface.triangles)
 
-    def distance_of(self, points: Array) -> Array:
-        """(n,) distance, mm, of each point to the contour."""
-        return self.ruler(points)
+        self._measured: tuple[Surface, Distances, Distances] | None = None
+
+    def both_ways(self, surface: Surface) -> tuple[Distances, Distances]:
+        """From points of the surface to the contour, and from points of the contour to the surface."""
+        if self._measured is None or not _same_mesh(surface, self._measured[0]):
+            there = surface_samples(surface, SAMPLES)
+            to_contour = summary(self.ruler(there), there)
+            from_contour = summary(distance_to(self.samples, surface), self.samples)
+            self._measured = surface, to_contour, from_contour
+        return self._measured[1:]
 
     def farthest(self, surface: Surface) -> float:
         """The largest distance, mm, found from the surface to the contour and back."""
-        there = surface_samples(surface, SAMPLES)
-        return float(max(self.distance_of(there).max(), distance_to(self.samples, surface).max()))
+        return max(way.maximum for way in self.both_ways(surface))
+
+
+def _same_mesh(one: Surface, two: Surface) -> bool:
+    return np.array_equal(one.vertices, two.vertices) and np.array_equal(one.triangles, two.triangles)
 
 
 def surface_samples(surface: Surface, count: int) -> Array:
@@ -87,14 +97,14 @@ def spread(surface: Surface, count: int) -> tuple[Array, NDArray[np.int64]]:
 
     They lie in the triangles in which equal steps of accumulated area end.
     """
-    a, b, c = surface.corners.transpose(1, 0, 2)
-    area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
+    area = np.cumsum(surface.areas, dtype=np.float64)
     steps = (np.arange(count) + 0.5) / count * area[-1]
     chosen = np.minimum(np.searchsorted(area, steps), len(area) - 1)
     # spread within large triangles, which are hit several times, by a low-discrepancy sequence
     golden = (np.arange(count) * np.array([[0.7548776662466927], [0.5698402909980532]])) % 1.0
     u, v = np.where(golden.sum(axis=0) > 1, 1 - golden, golden)
-    return np.asarray(a[chosen] + u[:, None] * (b - a)[chosen] + v[:, None] * (c - a)[chosen]), chosen
+    a, b, c = surface.vertices[surface.triangles[chosen]].transpose(1, 0, 2)
+    return np.asarray(a + u[:, None] * (b - a) + v[:, None] * (c - a)), chosen
 
 
 def distance_to(points: Array, surface: Surface) -> Array:
@@ -165,11 +175,14 @@ def _scan_decides(ijk: Array, volume: Volume, labels: LabelMap, value: int, leve
 def trilinear(array: NDArray[np.generic], ijk: Array) -> Array:
     """(n,) values of a (k, j, i) array at fractional voxel indices, (n, 3) i, j, k, inside of it."""
     cell = np.clip(np.floor(ijk).astype(np.int64), 0, np.array(array.shape[::-1]) - 2)
-    part = ijk - cell
+    part = (ijk - cell).T
+    weights = np.stack([1 - part, part])  # (2, 3, n)
+    steps = (1, array.shape[2], array.shape[1] * array.shape[2])
+    first = cell @ np.array(steps)
+    flat = array.ravel()
     total = np.zeros(len(ijk))
     for corner in range(8):
-        bits = np.array([corner & 1, corner >> 1 & 1, corner >> 2])
-        weight = np.prod(np.where(bits, part, 1 - part), axis=1)
-        i, j, k = (cell + bits).T
-        total += weight * array[k, j, i]
+        i, j, k = corner & 1, corner >> 1 & 1, corner >> 2
+        weight = weights[i, 0] * weights[j, 1] * weights[k, 2]
+        total += weight * np.take(flat, first + (i * steps[0] + j * steps[1] + k * steps[2]))
     return total

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
-from surgplan.surface.clean import compact
 
 Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
@@ -92,7 +91,7 @@ def _merged_once(points: Floats, triangles: Ints, cell_mm: float, most_mm: float
         bad = _spoilt(target, places, normals, mesh, np.flatnonzero(look), BEND * most_mm)
         failed = good & bad[groups.first]
         if not failed.any():
-            return compact(places, _whole(target[triangles]))  # type: ignore[return-value]
+            return _compact(places, _whole(target[triangles]))
         good &= ~failed
         a, b, c = failed[groups.of][triangles].T
         look = a | b | c
@@ -206,7 +205,15 @@ def _merging(groups: _Groups, good: Bools, mesh: _Mesh, most_mm: float) -> tuple
 def _whole(triangles: Ints) -> Ints:
     """The triangles that still have three corners."""
     a, b, c = triangles.T
-    return triangles[(a != b) & (b != c) & (c != a)]
+    return np.ascontiguousarray(triangles[(a != b) & (b != c) & (c != a)])
+
+
+def _compact(places: Floats, triangles: Ints) -> tuple[Floats, Ints]:
+    """Without the vertices that no triangle uses."""
+    used = np.zeros(len(places), dtype=bool)
+    used[triangles] = True
+    number = (np.cumsum(used) - 1).astype(np.int32)
+    return places[used], number[triangles]
 
 
 def _spoilt(target: Ints, places: Floats, normals: Floats, mesh: _Mesh, look: NDArray[np.int64], most: float) -> Bools:

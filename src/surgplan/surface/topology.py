@@ -12,6 +12,9 @@ from surgplan.surface.intersections import self_intersections
 
 Ints = NDArray[np.int32]
 
+AT_ONCE = 1 << 16
+"""Triangles that are measured at once."""
+
 MOST_PLACES = 20
 """So many places of self-intersections are kept."""
 
@@ -98,18 +101,29 @@ class _Edges:
 
 def bodies(vertices: Array, triangles: Ints) -> Ints:
     """(m,) the number of the connected shell that each triangle belongs to, in order of appearance."""
+    found = np.arange(len(vertices), dtype=np.int32)
+    for one, two in ((0, 1), (1, 2)):  # most are joined by the first edges: the second leave few to look at
+        found = _joined(found, found[triangles[:, one]], found[triangles[:, two]])
+    number = found[triangles[:, 0]]
+    first = np.full(len(vertices), -1, np.int32)
+    first[number[::-1]] = np.arange(len(triangles) - 1, -1, -1, dtype=np.int32)
+    there = np.flatnonzero(first >= 0)
+    rank = np.empty(len(vertices), np.int32)
+    rank[there[np.argsort(first[there])]] = np.arange(len(there), dtype=np.int32)
+    return rank[number]
+
+
+def _joined(number: Ints, start: Ints, end: Ints) -> Ints:
+    """(n,) numbers after those on the two ends of each edge have been made one."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    start = np.concatenate([triangles[:, 0], triangles[:, 1]])
-    end = np.concatenate([triangles[:, 1], triangles[:, 2]])
-    size = len(vertices)
+    apart = np.flatnonzero(start < end)
+    turned = np.flatnonzero(start > end)
+    start, end = np.concatenate([start[apart], end[turned]]), np.concatenate([end[apart], start[turned]])
+    size = len(number)
     graph = coo_matrix((np.ones(len(start), np.int8), (start, end)), shape=(size, size))
-    found = connected_components(graph, directed=False)[1][triangles[:, 0]]
-    _, first, number = np.unique(found, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int32)
-    rank[np.argsort(first, kind="stable")] = np.arange(len(first), dtype=np.int32)
-    return rank[number]
+    return np.asarray(connected_components(graph, directed=False)[1][number], dtype=np.int32)
 
 
 def fans(triangles: Ints, vertices: int) -> Ints:
@@ -160,8 +174,13 @@ def degenerate(vertices: Array, triangles: Ints) -> NDArray[np.bool_]:
 
 def body_volumes(vertices: Array, triangles: Ints, body: Ints) -> Array:
     """(bodies,) signed volume of each shell, mm³: negative for cavities."""
-    a, b, c = (vertices[triangles] - vertices.mean(axis=0)).transpose(1, 0, 2)
-    return np.bincount(body, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0).astype(np.float64)
+    middle = vertices.mean(axis=0)
+    volumes = np.zeros(int(body.max()) + 1)
+    for start in range(0, len(triangles), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        a, b, c = (vertices[triangles[part, corner]] - middle for corner in range(3))
+        volumes += np.bincount(body[part], np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0, len(volumes))
+    return volumes
 
 
 def is_closed(triangles: Ints, vertices: int) -> bool:
