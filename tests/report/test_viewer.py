@@ -90,7 +90,7 @@ def only(volume, surfaces):
 
 def view(at, window=(500, 3000), camera=(0, 0, 60, 0, 0, 0), looks=()):
     """The fragment of a link that shows a place, LPS mm."""
-    kept = {"s": list(looks), "c": camera, "x": list(at), "w": window, "k": ["none", 0.5, 0], "m": 0, "p": 0, "d": []}
+    kept = {"s": list(looks), "c": camera, "x": list(at), "w": window, "k": ["none", 0.5, 0], "m": "", "p": 0, "d": []}
     return "#view=" + quote(json.dumps(kept))
 
 

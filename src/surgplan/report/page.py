@@ -16,6 +16,7 @@ from surgplan.report.proof_rows import certainty_rows, certificate_rows, left_ou
 from surgplan.report.rows import fact_rows, parameter_rows, plan_rows, print_rows, structure_rows
 from surgplan.report.slices import outline_colors
 from surgplan.report.stage import ReportInput, ReportParams
+from surgplan.report.surface_map import Maps
 from surgplan.report.viewer_build import BuiltViewer
 from surgplan.report.viewer_data import embedded, scene_blocks
 
@@ -76,11 +77,13 @@ def page(
     return text
 
 
-def with_viewer(html: str, given: ReportInput, params: ReportParams, viewer: BuiltViewer) -> str:
+def with_viewer(
+    html: str, given: ReportInput, maps: Mapping[int, Maps], params: ReportParams, viewer: BuiltViewer
+) -> str:
     """The page with the viewer's script and data at its end, in at most `MOST_BYTES` unless `params.full`."""
     used = len(html.encode("utf-8")) + len(viewer.script)
     left = None if params.full else (MOST_BYTES - used) * 3 // 4  # of base64's four characters, three are data
-    data = embedded(scene_blocks(given, left, params.scan))
+    data = embedded(scene_blocks(given, maps, left, params.scan))
     start, end, rest = html.rpartition("</body>")  # text is escaped: no name can hold the element
     return f"{start}{data}<script>{viewer.script}</script>\n{end}{rest}"
 

@@ -15,6 +15,8 @@ class Kind(StrEnum):
     """One structure, rendered."""
     MAP = "map"
     """One structure, rendered, coloured by the distance to the boundary in the scan."""
+    THICKNESS = "thickness"
+    """One structure, rendered, coloured by the thickness of its walls."""
     PLAN = "plan"
     """Landmarks, markers and trajectories, rendered."""
     SLICE = "slice"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from surgplan.model.surface import Surface
+from surgplan.report.surface_map import Maps
 from surgplan.surface.solid import NotManifold, as_solid, from_solid
 
 MOST_TRIANGLES = 500_000
@@ -23,25 +21,22 @@ SMALL = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Reduced:
-    """A surface for viewing, its map, (n,) mm, and how far it may lie at the most, mm, from the one in the file."""
+    """A surface for viewing, its maps, and how far it may lie at the most, mm, from the one in the file."""
 
     surface: Surface
-    distances: NDArray[np.float32] | None
+    maps: Maps
     moved_mm: float
 
 
-def reduced(
-    surfaces: Sequence[Surface], distances: Sequence[NDArray[np.float32] | None], full: bool
-) -> tuple[Reduced, ...]:
+def reduced(surfaces: Sequence[Surface], maps: Mapping[int, Maps], full: bool) -> tuple[Reduced, ...]:
     """The surfaces, with fewer triangles where all together have more than `MOST_TRIANGLES`, unless `full`.
 
     Larger ones are simplified, all by the same steps; one that is no closed solid stays as it is. Corners are some of
-    the given ones, so that values of the map are those of the file.
+    the given ones, so that values of the maps are those of the file.
 
     Source: Lalish and others, manifold3d (Apache-2.0), `Manifold.simplify`.
     """
-    maps = [*distances, *[None] * (len(surfaces) - len(distances))]
-    kept = [Reduced(surface, each, 0.0) for surface, each in zip(surfaces, maps, strict=True)]
+    kept = [Reduced(surface, maps.get(number, ()), 0.0) for number, surface in enumerate(surfaces)]
     total = sum(len(surface.triangles) for surface in surfaces)
     if full or total <= MOST_TRIANGLES:
         return tuple(kept)
@@ -71,7 +66,7 @@ def _from_solid(solid: Any, given: Reduced, moved_mm: float) -> Reduced:
     from scipy.spatial import cKDTree
 
     surface = from_solid(solid, given.surface)
-    if given.distances is None:
-        return Reduced(surface, None, moved_mm)
+    if not given.maps:
+        return Reduced(surface, (), moved_mm)
     _, nearest = cKDTree(given.surface.vertices, balanced_tree=False, compact_nodes=False).query(surface.vertices)
-    return Reduced(surface, given.distances[nearest], moved_mm)
+    return Reduced(surface, tuple(replace(each, values=each.values[nearest]) for each in given.maps), moved_mm)

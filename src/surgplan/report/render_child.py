@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32], NDArray[np.uint8]]
+Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32], list[NDArray[np.uint8]]]
 
 LIGHTS = (((-0.6, 0.7, 1.0), 0.85), ((0.5, -0.1, 1.0), 0.38))
 """Where lights stand, seen from the camera (right, up, towards it), and how bright they are."""
@@ -17,6 +17,7 @@ LIGHTS = (((-0.6, 0.7, 1.0), 0.85), ((0.5, -0.1, 1.0), 0.38))
 BACKGROUND = (0.125, 0.145, 0.17)
 GHOST_OPACITY, GHOST_AMBIENT = 0.36, 0.3
 AMBIENT = 0.1
+MAP = "map-{}"
 POINT_COLOR, PATH_COLOR = (1.0, 0.85, 0.25), (0.25, 0.95, 1.0)
 SHADE_STRENGTH = 0.62
 SHADE_REACH = (0.012, 0.045)
@@ -33,17 +34,17 @@ def main() -> None:
 
 
 def read_order(stream: BinaryIO) -> tuple[dict[str, Any], list[Mesh]]:
-    """The order's header and its meshes: what is told of each, (n, 3) vertices in mm, (m, 3) triangles, (n, 3) colours.
+    """The order's header and its meshes: what is told of each, (n, 3) vertices in mm, (m, 3) triangles, its maps.
 
-    There are no colours, (0, 3), where a mesh has none of its own for each vertex.
+    A map is a colour for each vertex, (n, 3).
     """
     order = json.loads(stream.readline())
     meshes = []
     for told in order["meshes"]:
         vertices = np.frombuffer(stream.read(told["vertices"] * 12), "<f4").reshape(-1, 3)
         triangles = np.frombuffer(stream.read(told["triangles"] * 12), "<i4").reshape(-1, 3)
-        colors = np.frombuffer(stream.read(told["vertices"] * 3 if told["colored"] else 0), np.uint8).reshape(-1, 3)
-        meshes.append((told, vertices, triangles, colors))
+        maps = [np.frombuffer(stream.read(told["vertices"] * 3), np.uint8) for _ in range(told["maps"])]
+        meshes.append((told, vertices, triangles, [each.reshape(-1, 3) for each in maps]))
     return order, meshes
 
 
@@ -76,7 +77,8 @@ class _Stage:
         for number, actor in enumerate(self.actors):
             actor.SetVisibility(number in shot["shown"])
             _see_through(actor, number in shot["ghosts"])
-            actor.GetMapper().SetScalarVisibility(shot["map"])
+            actor.GetMapper().SetScalarVisibility(shot["map"] >= 0)
+            actor.GetMapper().SelectColorArray(MAP.format(shot["map"]))
         for actor in self.marks.actors:
             actor.SetVisibility(shot["plan"])
         self.marks.set_size(shot["mm_per_pixel"] * self.wide)
@@ -167,16 +169,19 @@ def _mesh_actor(mesh: Mesh) -> Any:
 
     from surgplan.surface.vtk_mesh import to_polydata
 
-    told, vertices, triangles, colors = mesh
+    told, vertices, triangles, maps = mesh
     shape = to_polydata(vertices.astype(np.float64), triangles)
-    if len(colors):
-        shape.GetPointData().SetScalars(numpy_to_vtk(colors, deep=True))
+    for number, colors in enumerate(maps):
+        array = numpy_to_vtk(colors, deep=True)
+        array.SetName(MAP.format(number))
+        shape.GetPointData().AddArray(array)
     normals = vtkPolyDataNormals()
     normals.SetInputData(shape)
     normals.SplittingOff()
     normals.ConsistencyOff()
     mapper = vtkPolyDataMapper()
     mapper.SetInputConnection(normals.GetOutputPort())
+    mapper.SetScalarModeToUsePointFieldData()
     actor = vtkActor()
     actor.SetMapper(mapper)
     _paint(actor, tuple(channel / 255 for channel in told["color"]))

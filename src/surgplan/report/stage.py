@@ -22,6 +22,7 @@ from surgplan.surface.stage import SurfaceMeasures
 
 if TYPE_CHECKING:
     from surgplan.report.pictures import Picture
+    from surgplan.report.surface_map import Maps
 
 
 class ReportParams(Params):
@@ -86,10 +87,12 @@ def make_report(given: ReportInput, params: ReportParams) -> Report:
     """
     from surgplan.report.page import page, with_viewer
     from surgplan.report.slices import slice_pictures
+    from surgplan.report.surface_map import surface_maps
     from surgplan.report.viewer_build import built_viewer
 
+    maps = surface_maps(given, params.single_structures) if params.pictures or params.viewer else {}
     with ThreadPoolExecutor(1) as beside:  # rendering is a process of its own: slices are drawn meanwhile
-        rendering = beside.submit(_views, given, params)
+        rendering = beside.submit(_views, given, params, maps)
         single = given.surfaces[: params.single_structures]
         slices = tuple(slice_pictures(given.volume, given.labels, given.surfaces, len(single)))
         views, findings = rendering.result()
@@ -99,7 +102,7 @@ def make_report(given: ReportInput, params: ReportParams) -> Report:
         findings = (*findings, _no_viewer())
     html = page(given, pictures, findings, viewer)
     if viewer is not None:
-        html = with_viewer(html, given, params, viewer)
+        html = with_viewer(html, given, maps, params, viewer)
     return Report(html, {picture.name: picture.png for picture in pictures}, findings)
 
 
@@ -112,19 +115,15 @@ def _no_viewer() -> Finding:
     )
 
 
-def _views(given: ReportInput, params: ReportParams) -> tuple[tuple[Picture, ...], tuple[Finding, ...]]:
+def _views(
+    given: ReportInput, params: ReportParams, maps: Mapping[int, Maps]
+) -> tuple[tuple[Picture, ...], tuple[Finding, ...]]:
     """Rendered views, or the reason why there are none."""
-    from surgplan.report.views import CannotRender, DistanceMap, render_views
+    from surgplan.report.views import CannotRender, render_views
 
     if not params.pictures:
         return (), ()
     closed = {number for number, measures in enumerate(given.measures) if measures.topology.ok}
-    certificates = [each.certificate for each in given.measures]
-    maps = {
-        number: DistanceMap(away, certificates[number].limit_p95_mm)
-        for number, away in enumerate(given.distances)
-        if away is not None and len(away) and certificates[number].boundary == "scan"
-    }
     width, single = params.picture_width, params.single_structures
     try:
         return render_views(given.surfaces, given.plan, width, single, closed, maps), ()

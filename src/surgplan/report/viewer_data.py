@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Modality
-from surgplan.report.distance_map import BEYOND, STEPS
 from surgplan.report.packing import packed
 from surgplan.report.reduced import Reduced, reduced
 from surgplan.report.slices import outline_colors
+from surgplan.report.surface_map import BEYOND, STEPS, Maps, SurfaceMap
 from surgplan.report.viewer_scan import PackedScan, packed_scan
 from surgplan.report.windows import BONE, CONTRAST, LUNG, SOFT, Window, window_for
 
@@ -28,12 +28,12 @@ PER_MM, UNKNOWN = 1000, 65_535
 LEAST_SCAN_BYTES = 100_000
 
 
-def scene_blocks(given: ReportInput, most_bytes: int | None, scan: bool) -> dict[str, bytes]:
+def scene_blocks(given: ReportInput, maps: Mapping[int, Maps], most_bytes: int | None, scan: bool) -> dict[str, bytes]:
     """The blocks that `viewer/scene.ts` reads: `scene` in JSON, `mesh-0` and so on, and `scan`.
 
     All of them take at most `most_bytes` where that can be; None leaves out nothing.
     """
-    meshes = reduced(given.surfaces, given.distances, full=most_bytes is None)
+    meshes = reduced(given.surfaces, maps, full=most_bytes is None)
     blocks = {f"mesh-{number}": _packed_mesh(mesh) for number, mesh in enumerate(meshes)}
     told: dict[str, Any] = {
         "structures": _structures(given, meshes),
@@ -50,12 +50,11 @@ def scene_blocks(given: ReportInput, most_bytes: int | None, scan: bool) -> dict
 
 
 def _packed_mesh(mesh: Reduced) -> bytes:
-    """Corners, triangles, and values of the map, each packed and preceded by the length of its stream."""
+    """Corners, triangles, and the values of each map, each packed and preceded by the length of its stream."""
     low, step = _box(mesh.surface)
     corners = np.rint((mesh.surface.vertices - low) / step).astype(np.uint16)
     parts = [packed(corners), packed(mesh.surface.triangles.astype(np.uint32))]
-    if mesh.distances is not None:
-        parts.append(packed(_micrometres(mesh.distances).reshape(-1, 1)))
+    parts += [packed(_micrometres(each.values).reshape(-1, 1)) for each in mesh.maps]
     return b"".join(len(part).to_bytes(4, "little") + part for part in parts)
 
 
@@ -76,10 +75,9 @@ def _micrometres(values: NDArray[np.float32]) -> NDArray[np.uint16]:
 def _structures(given: ReportInput, meshes: Sequence[Reduced]) -> list[dict[str, Any]]:
     outlines = outline_colors([surface.label for surface in given.surfaces])
     rows = []
-    for surface, mesh, outline, measures in zip(given.surfaces, meshes, outlines, given.measures, strict=True):
+    for surface, mesh, outline in zip(given.surfaces, meshes, outlines, strict=True):
         low, step = _box(mesh.surface)
-        label, certificate = surface.label, measures.certificate
-        mapped = mesh.distances is not None and certificate.boundary == "scan"
+        label = surface.label
         rows.append(
             {
                 "name": label.name,
@@ -91,16 +89,17 @@ def _structures(given: ReportInput, meshes: Sequence[Reduced]) -> list[dict[str,
                 "moved_mm": mesh.moved_mm,
                 "low": low.tolist(),
                 "step": step.tolist(),
-                "stored_map": mesh.distances is not None,
-                "map": _map(certificate.limit_p95_mm) if mapped else None,
+                "maps": [_map(each) for each in mesh.maps],
             }
         )
     return rows
 
 
-def _map(limit_mm: float) -> dict[str, Any]:
+def _map(each: SurfaceMap) -> dict[str, Any]:
     return {
-        "limit_mm": limit_mm,
+        "kind": str(each.kind),
+        "easy_mm": each.easy_mm,
+        "limit_mm": each.limit_mm,
         "colors": [_hex(color) for color in STEPS.astype(int).tolist()],
         "beyond": _hex(BEYOND),
     }

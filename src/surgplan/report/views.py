@@ -23,9 +23,9 @@ from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.report.cameras import VIEWS, Camera
-from surgplan.report.distance_map import draw_legend, map_colors, view_of_worst
 from surgplan.report.marks import draw_letters, draw_scale, draw_tags, png
 from surgplan.report.pictures import Kind, Picture
+from surgplan.report.surface_map import MapKind, Maps, draw_legend, view_of
 
 TIME_LIMIT_S = 120.0
 HEIGHT_SHARE = 0.8
@@ -44,19 +44,6 @@ class CannotRender(RuntimeError):
     """This machine cannot render off-screen."""
 
 
-@dataclass(frozen=True, eq=False)
-class DistanceMap:
-    """Distances of a surface's vertices, (n,) mm, to the boundary in the scan, and the limit of its certificate."""
-
-    distances: NDArray[np.float32]
-    limit_mm: float
-
-    @property
-    def colors(self) -> NDArray[np.uint8]:
-        """(n, 3) a colour for each vertex."""
-        return map_colors(self.distances, self.limit_mm)
-
-
 @dataclass(frozen=True)
 class Shot:
     """One picture to render: which surfaces (by number), which of them see-through, whether the plan is shown."""
@@ -68,6 +55,8 @@ class Shot:
     shown: tuple[int, ...]
     ghosts: tuple[int, ...] = ()
     structure: str = ""
+    map: int = -1
+    """Which of the structure's maps colours it; −1: none."""
 
     def as_dict(self) -> dict[str, Any]:
         """What the child needs to know."""
@@ -79,7 +68,7 @@ class Shot:
             "shown": self.shown,
             "ghosts": self.ghosts,
             "plan": self.kind is Kind.PLAN,
-            "map": self.kind is Kind.MAP,
+            "map": self.map,
         }
 
 
@@ -120,20 +109,21 @@ def planned_shots(
     return shots
 
 
-def map_shots(
-    surfaces: Sequence[Surface], maps: Mapping[int, DistanceMap], size: tuple[int, int], single: int
-) -> list[Shot]:
-    """Each of the first `single` structures that has a map, seen from the side on which it is farthest off."""
+def map_shots(surfaces: Sequence[Surface], maps: Mapping[int, Maps], size: tuple[int, int], single: int) -> list[Shot]:
+    """Each of the first `single` structures that has maps, seen from the side on which each is worst."""
     shots = []
-    for number, each in maps.items():
+    for number, several in maps.items():
         surface = surfaces[number]
         if number >= single or not len(surface.triangles):
             continue
-        label, view = surface.label, view_of_worst(surface.vertices, each.distances)
-        caption = f"{label.name}, distance to the boundary in the scan, {view.words};"
-        caption += f" largest at a vertex {float(each.distances.max()):.2f} mm"
-        camera = Camera.framing(view, surface.bounds, size)
-        shots.append(Shot(f"map-{label.file_stem}.png", Kind.MAP, caption, camera, (number,), (), label.name))
+        for which, each in enumerate(several):
+            label, view = surface.label, view_of(surface, each.worst)
+            distance = each.kind is MapKind.DISTANCE
+            name = f"{'map' if distance else 'thickness'}-{label.file_stem}.png"
+            caption = f"{label.name}, {each.title}, {view.words}; {each.told}"
+            camera = Camera.framing(view, surface.bounds, size)
+            kind = Kind.MAP if distance else Kind.THICKNESS
+            shots.append(Shot(name, kind, caption, camera, (number,), (), label.name, which))
     return shots
 
 
@@ -179,12 +169,12 @@ def render_views(
     width: int,
     single: int,
     closed: Collection[int] = (),
-    maps: Mapping[int, DistanceMap] = MappingProxyType({}),
+    maps: Mapping[int, Maps] = MappingProxyType({}),
 ) -> tuple[Picture, ...]:
     """Pictures of the structures from several sides; `single` structures are also shown each alone.
 
-    `closed` are the numbers of surfaces that are closed solids: they are drawn twice as fast. `maps` are the distances
-    to the scan of those surfaces, by number, for which they are known.
+    `closed` are the numbers of surfaces that are closed solids: they are drawn twice as fast. `maps` are those of the
+    surfaces, by number, of which something is known at each vertex.
 
     Raises
     ------
@@ -205,7 +195,7 @@ def _order(
     shots: Sequence[Shot],
     closed: Collection[int],
     size: tuple[int, int],
-    maps: Mapping[int, DistanceMap],
+    maps: Mapping[int, Maps],
 ) -> list[bytes]:
     """What the child reads: one line of JSON, then the bare numbers of the meshes."""
     points, paths = plan_positions(plan) if plan is not None else (np.empty((0, 3)), np.empty((0, 2, 3)))
@@ -217,7 +207,7 @@ def _order(
                 "closed": number in closed,
                 "vertices": len(each.vertices),
                 "triangles": len(each.triangles),
-                "colored": number in maps,
+                "maps": len(maps.get(number, ())),
             }
             for number, each in enumerate(surfaces)
         ],
@@ -228,7 +218,7 @@ def _order(
     parts = [json.dumps(header).encode("ascii") + b"\n"]
     for number, each in enumerate(surfaces):
         parts += [each.vertices.astype("<f4").tobytes(), each.triangles.astype("<i4").tobytes()]
-        parts += [maps[number].colors.tobytes()] if number in maps else []
+        parts += [one.colors.tobytes() for one in maps.get(number, ())]
     return parts
 
 
@@ -264,9 +254,7 @@ def _why(code: int, told: str) -> str:
     return f"the drawing process ended with code {code}" + (f" ({last[0]})" if last else "")
 
 
-def _finished(
-    shot: Shot, frame: NDArray[np.uint8], plan: NavigationPlan | None, maps: Mapping[int, DistanceMap]
-) -> Picture:
+def _finished(shot: Shot, frame: NDArray[np.uint8], plan: NavigationPlan | None, maps: Mapping[int, Maps]) -> Picture:
     """Letters, scale bar and numbers drawn over the picture."""
     from PIL import Image, ImageDraw
 
@@ -279,7 +267,8 @@ def _finished(
         draw_tags(pen, picture.size, shot.camera.project(np.vstack([points, paths[:, 0]])), tags)
     draw_letters(pen, picture.size, shot.camera.view.letters)
     draw_scale(pen, picture.size, shot.camera.mm_per_pixel)
-    if shot.kind is Kind.MAP:
-        draw_legend(pen, picture.size, maps[shot.shown[0]].limit_mm)
-    data = png(picture, few_colors=shot.kind not in (Kind.PLAN, Kind.MAP))
+    if shot.map >= 0:
+        shown = maps[shot.shown[0]][shot.map]
+        draw_legend(pen, picture.size, shown.easy_mm, shown.limit_mm)
+    data = png(picture, few_colors=shot.kind is not Kind.PLAN and shot.map < 0)
     return Picture(shot.name, shot.kind, shot.caption, data, picture.size, shot.structure)

@@ -66,7 +66,7 @@ function home(scene: Scene, scan: Scan | null, meshes: { corners: Float32Array }
     cross,
     window: { ...(scene.scan?.windows[0] ?? { name: "own", level: 0, width: 1 }) },
     clip: { axis: "none", at: 0.5, turned: false },
-    map: false,
+    map: "",
     planes: false,
     measures: [],
   };

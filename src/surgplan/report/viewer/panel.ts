@@ -1,7 +1,7 @@
 /** The controls beside the pictures. */
 import { measured } from "./measure";
 import { button, choice, group, labelled, make, named, slider, tick } from "./page";
-import { Structure } from "./scene";
+import { ColorMap, MapKind, Structure } from "./scene";
 import { ClipAxis, toFragment, Tool } from "./state";
 import { signed, told } from "./vectors";
 import { Viewer, VIEWS } from "./viewer";
@@ -28,13 +28,15 @@ function structures(viewer: Viewer): Part {
   const rows = viewer.scene.structures.map((structure, n) => row(viewer, structure, n));
   const shown: HTMLElement[] = rows.map((each) => each.element);
   const follow = rows.map((each) => each.follow);
-  if (viewer.scene.structures.some((each) => each.map)) {
-    const map = tick("Colour by distance to the scan", (on) => viewer.set({ map: on }));
-    const key = legend(viewer.scene.structures.find((each) => each.map) as Structure);
-    shown.push(map.row, key);
+  const kinds = [...new Set(viewer.scene.structures.flatMap((each) => each.maps.map((map) => map.kind)))];
+  if (kinds.length) {
+    const options = kinds.map((kind): [string, string] => [kind, KINDS[kind]]);
+    const colors = choice("Colours", [["", "their own"], ...options], (kind) => viewer.set({ map: kind as MapKind | "" }));
+    const keys = viewer.scene.structures.flatMap((each) => each.maps.map((map) => ({ map, key: legend(each.name, map) })));
+    shown.push(colors.row, ...keys.map((each) => each.key));
     follow.push(() => {
-      map.input.checked = viewer.state.map;
-      key.hidden = !viewer.state.map;
+      colors.select.value = viewer.state.map;
+      for (const { map, key } of keys) key.hidden = map.kind !== viewer.state.map;
     });
   }
   return [group("Structures", ...shown), () => follow.forEach((each) => each())];
@@ -62,13 +64,16 @@ function row(viewer: Viewer, structure: Structure, n: number): { element: HTMLEl
   return { element, follow };
 }
 
-function legend(structure: Structure): HTMLElement {
-  const map = structure.map!;
+const KINDS: Record<MapKind, string> = { distance: "distance to the scan", thickness: "thickness of walls" };
+
+function legend(name: string, map: ColorMap): HTMLElement {
   const bar = make("span", { class: "v-bar" });
   bar.style.background = `linear-gradient(to right, ${map.colors.join(", ")})`;
   const beyond = make("span", { class: "v-beyond" });
   beyond.style.background = map.beyond;
-  return make("p", { class: "v-legend" }, "0", bar, `limit ${map.limit_mm.toFixed(2)} mm`, beyond, "more");
+  const grows = map.limit_mm > map.easy_mm;
+  const ends = [grows ? "0" : map.easy_mm.toFixed(1), `${map.limit_mm.toFixed(2)} mm`, grows ? "more" : "less"];
+  return make("p", { class: "v-legend" }, named(name), ends[0], bar, ends[1], beyond, ends[2]);
 }
 
 function views(viewer: Viewer): Part {

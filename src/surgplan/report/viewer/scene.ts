@@ -8,7 +8,12 @@ export interface Window {
   width: number;
 }
 
+export type MapKind = "distance" | "thickness";
+
+/** Colours from `easy_mm` to `limit_mm`: distances grow towards their limit, thicknesses shrink. */
 export interface ColorMap {
+  kind: MapKind;
+  easy_mm: number;
   limit_mm: number;
   colors: string[];
   beyond: string;
@@ -24,15 +29,14 @@ export interface Structure {
   moved_mm: number;
   low: Vector;
   step: Vector;
-  stored_map: boolean;
-  map: ColorMap | null;
+  maps: ColorMap[];
 }
 
-/** Corners (3 numbers each), triangles (3 corners each), and the map's values in mm, NaN where there is none. */
+/** Corners (3 numbers each), triangles (3 corners each), and the values of each map in mm, NaN where there is none. */
 export interface Mesh {
   corners: Float32Array;
   triangles: Uint32Array;
-  values: Float32Array | null;
+  values: Float32Array[];
 }
 
 export interface ScanFacts {
@@ -75,7 +79,7 @@ export function readScene(): Scene {
 }
 
 export async function readMesh(structure: Structure, number: number): Promise<Mesh> {
-  const [packedCorners, packedTriangles, packedValues] = parts(embeddedBytes(`viewer-mesh-${number}`));
+  const [packedCorners, packedTriangles, ...packedValues] = parts(embeddedBytes(`viewer-mesh-${number}`));
   const { vertices: count, triangles: many, low, step } = structure;
   const columns = await unpacked16(packedCorners, count, 3);
   const corners = new Float32Array(3 * count);
@@ -85,11 +89,8 @@ export async function readMesh(structure: Structure, number: number): Promise<Me
   const triangles = new Uint32Array(3 * many);
   for (let n = 0, at = 0; n < many; n++)
     for (let corner = 0; corner < 3; corner++) triangles[at++] = sides[corner * many + n];
-  let values: Float32Array | null = null;
-  if (structure.map && packedValues) {
-    const stored = await unpacked16(packedValues, count, 1);
-    values = Float32Array.from(stored, (value) => (value === UNKNOWN ? NaN : value / 1000));
-  }
+  const stored = await Promise.all(packedValues.map((each) => unpacked16(each, count, 1)));
+  const values = stored.map((each) => Float32Array.from(each, (value) => (value === UNKNOWN ? NaN : value / 1000)));
   return { corners, triangles, values };
 }
 

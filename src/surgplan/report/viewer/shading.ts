@@ -41,7 +41,7 @@ export function normals(mesh: Mesh): Int16Array {
 
 const UNKNOWN = [128, 128, 128];
 
-/** Red, green, blue of each corner: the map's colours from 0 to its limit in equal steps, and the one beyond. */
+/** Red, green, blue of each corner: the map's colours up to its limit in equal steps, and the one beyond. */
 export function mapColors(values: Float32Array, map: ColorMap): Uint8Array {
   const steps = map.colors.map(channels);
   const beyond = channels(map.beyond);
@@ -55,9 +55,9 @@ export function mapColors(values: Float32Array, map: ColorMap): Uint8Array {
   const [over, none] = [beyond.map(linear), UNKNOWN.map(linear)];
   const found = new Uint8Array(3 * values.length);
   for (let n = 0; n < values.length; n++) {
-    const share = values[n] / map.limit_mm;
+    const share = Math.max(0, (values[n] - map.easy_mm) / (map.limit_mm - map.easy_mm));
     for (let c = 0; c < 3; c++)
-      found[3 * n + c] = Number.isNaN(share) ? none[c] : share > 1 ? over[c] : table[3 * Math.round(255 * share) + c];
+      found[3 * n + c] = Number.isNaN(share) ? none[c] : share > 1 + 1e-6 ? over[c] : table[3 * Math.round(255 * share) + c];
   }
   return found;
 }

@@ -25,8 +25,8 @@ import {
   WebGLRenderer,
 } from "three";
 import { mapColors, normals } from "./shading";
-import { bounds, Box, Mesh, Scene, Trajectory } from "./scene";
-import { ClipAxis, State } from "./state";
+import { bounds, Box, ColorMap, MapKind, Mesh, Scene, Trajectory } from "./scene";
+import { ClipAxis, Look, State } from "./state";
 import { add, cross, distance, dot, scale, subtract, Vector } from "./vectors";
 import { Ray } from "./picking";
 
@@ -54,12 +54,18 @@ class Solid {
   private readonly back = new MeshBasicMaterial({ side: BackSide });
   private readonly meshes: Drawn[];
 
-  constructor(mesh: Mesh, colors: Uint8Array | null, order: number) {
-    const shape = new BufferGeometry();
+  private readonly shape = new BufferGeometry();
+  private painted: ColorMap | null = null;
+
+  constructor(
+    readonly mesh: Mesh,
+    readonly maps: ColorMap[],
+    order: number,
+  ) {
+    const { shape } = this;
     shape.setAttribute("position", new BufferAttribute(mesh.corners, 3));
     shape.setAttribute("normal", new BufferAttribute(normals(mesh), 3, true));
     shape.setIndex(new BufferAttribute(mesh.triangles, 1));
-    if (colors) shape.setAttribute("color", new BufferAttribute(colors, 3, true));
     this.front = new MeshLambertMaterial({ depthWrite: true });
     this.meshes = [this.hidden, this.back, this.front].map((material, n) => {
       const drawn = new Drawn(shape, material);
@@ -70,7 +76,8 @@ class Solid {
     });
   }
 
-  show(look: { visible: boolean; opacity: number; color: string }, mapped: boolean, planes: Plane[]): void {
+  show(look: Look, kind: MapKind | "", planes: Plane[]): void {
+    const mapped = this.paint(kind);
     const through = look.opacity < 1;
     this.group.visible = look.visible && look.opacity > 0;
     this.meshes[0].visible = through;
@@ -87,6 +94,17 @@ class Solid {
     this.back.color.set(look.color).multiplyScalar(0.55);
     for (const material of [this.front, this.hidden, this.back]) material.clippingPlanes = planes;
     if (changed) this.front.needsUpdate = true;
+  }
+
+  /** Gives the corners the colours of a map; tells whether there is one of that kind. */
+  private paint(kind: MapKind | ""): boolean {
+    const number = this.maps.findIndex((each) => each.kind === kind);
+    const map = this.maps[number];
+    if (!map) return false;
+    if (map !== this.painted)
+      this.shape.setAttribute("color", new BufferAttribute(mapColors(this.mesh.values[number], map), 3, true));
+    this.painted = map;
+    return true;
   }
 }
 
@@ -114,11 +132,7 @@ export class Space {
     [this.low, this.high] = bounds([...meshes.map((mesh) => mesh.corners), ...places]) ?? NOTHING;
     this.middle = scale(add(this.low, this.high), 0.5);
     const order = [...meshes.keys()].sort((a, b) => extent(meshes[a]) - extent(meshes[b]));
-    this.solids = meshes.map((mesh, n) => {
-      const map = scene.structures[n].map;
-      const colors = map && mesh.values ? mapColors(mesh.values, map) : null;
-      return new Solid(mesh, colors, order.indexOf(n));
-    });
+    this.solids = meshes.map((mesh, n) => new Solid(mesh, scene.structures[n].maps, order.indexOf(n)));
     this.space.add(...this.solids.map((each) => each.group), this.marks, new AmbientLight("#ffffff", 0.45));
     for (const light of this.lights) this.space.add(light, light.target);
   }
@@ -139,10 +153,7 @@ export class Space {
     }
     this.aim(state, wide / tall);
     const planes = this.planes(state);
-    this.solids.forEach((solid, n) => {
-      const mapped = state.map && Boolean(this.scene.structures[n].map && this.meshes[n].values);
-      solid.show(state.looks[n], mapped, planes);
-    });
+    this.solids.forEach((solid, n) => solid.show(state.looks[n], state.map, planes));
     this.placeMarks(state);
     for (const sheet of this.sheets) sheet.drawn.visible = state.planes;
     this.renderer.render(this.space, this.camera);

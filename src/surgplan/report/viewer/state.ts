@@ -1,5 +1,5 @@
 /** What is seen at the moment, and how it is told in the link's fragment. */
-import { Scene, Window } from "./scene";
+import { MapKind, Scene, Window } from "./scene";
 import { Vector } from "./vectors";
 
 export type Tool = "look" | "distance" | "angle";
@@ -32,7 +32,8 @@ export interface State {
   cross: Vector;
   window: Window;
   clip: { axis: ClipAxis; at: number; turned: boolean };
-  map: boolean;
+  /** What surfaces are coloured by; "" for their own colours. */
+  map: MapKind | "";
   planes: boolean;
   measures: Measure[];
 }
@@ -48,7 +49,7 @@ export function toFragment(state: State): string {
     x: rounded(state.cross),
     w: [round(state.window.level), round(state.window.width)],
     k: [state.clip.axis, round(state.clip.at), state.clip.turned ? 1 : 0],
-    m: state.map ? 1 : 0,
+    m: state.map,
     p: state.planes ? 1 : 0,
     d: state.measures.map((each) => each.points.map(rounded)),
   };
@@ -59,13 +60,13 @@ export function toFragment(state: State): string {
 export function fromFragment(fragment: string, fallback: State, scene: Scene): State {
   if (!fragment.startsWith("#view=")) return fallback;
   try {
-    return parsed(JSON.parse(decodeURIComponent(fragment.slice(6))), fallback, scene);
+    return parsed(JSON.parse(decodeURIComponent(fragment.slice(6))), scene);
   } catch {
     return fallback;
   }
 }
 
-function parsed(kept: any, fallback: State, scene: Scene): State {
+function parsed(kept: any, scene: Scene): State {
   const looks = kept.s.map(([visible, opacity, color]: [number, number, string]): Look => {
     if (!/^#[0-9a-f]{6}$/.test(color)) throw new Error("no colour");
     return { visible: visible === 1, opacity: within(opacity, 0, 1), color };
@@ -82,7 +83,7 @@ function parsed(kept: any, fallback: State, scene: Scene): State {
     cross: numbers(kept.x, 3) as Vector,
     window: { name: same?.name ?? "own", level, width: Math.max(width, 1e-6) },
     clip: { axis, at: within(at, 0, 1), turned: turned === 1 },
-    map: kept.m === 1 && fallback.looks.length > 0,
+    map: kept.m === "distance" || kept.m === "thickness" ? kept.m : "",
     planes: kept.p === 1,
     measures: kept.d.slice(0, 100).map((points: unknown[]): Measure => {
       if (points.length !== 2 && points.length !== 3) throw new Error("no measure");

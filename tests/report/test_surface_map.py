@@ -1,4 +1,4 @@
-"""The colour map of distance: the right colour at the right place, a legend, figures from the files."""
+"""Colour maps of distance and thickness: the right colour at the right place, a legend, figures from the files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ import pytest
 from surgplan.formats.meshes import write_ply
 from surgplan.formats.ply import ply_quality
 from surgplan.report.cameras import Camera
-from surgplan.report.distance_map import BEYOND, STEPS, map_colors, view_of_worst
 from surgplan.report.pictures import Kind
 from surgplan.report.stage import ReportParams, make_report
-from surgplan.report.views import DistanceMap, render_views
+from surgplan.report.surface_map import (
+    BEYOND,
+    STEPS,
+    UNKNOWN,
+    MapKind,
+    SurfaceMap,
+    map_colors,
+    surface_maps,
+    thickness_at_vertices,
+    view_of,
+)
+from surgplan.report.views import render_views
 from tests.report.cases import small_case, sphere
 from tests.report.pixels import near, opened
 from tests.report.test_page import Reader
@@ -21,7 +31,7 @@ from tests.report.test_page import Reader
 
 def test_colours_grow_darker_up_to_the_limit_and_change_beyond_it():
     away = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.4001, 9.0], np.float32)
-    found = map_colors(away, 0.4).astype(int)
+    found = map_colors(away, 0.0, 0.4).astype(int)
     assert found[:5].tolist() == STEPS.astype(int).tolist()
     assert (np.diff(found[:5] @ [0.2126, 0.7152, 0.0722]) < 0).all()
     assert found[5:].tolist() == [list(BEYOND)] * 2
@@ -32,14 +42,14 @@ def test_a_bad_place_is_coloured_where_it_lies_and_seen_from_its_side():
     ball = sphere(10.0)
     away = np.where(ball.vertices[:, 0] > 8, 0.5, 0.0).astype(np.float32)
     away[ball.vertices[:, 0].argmax()] = 0.6
-    assert view_of_worst(ball.vertices, away).name == "left"
-    pictures = render_views([ball], None, 400, 1, {0}, {0: DistanceMap(away, 0.25)})
+    assert view_of(ball, int(away.argmax())).name == "left"
+    pictures = render_views([ball], None, 400, 1, {0}, {0: (SurfaceMap(MapKind.DISTANCE, away, 0.0, 0.25),)})
     (made,) = [picture for picture in pictures if picture.kind is Kind.MAP]
     assert "ball" in made.caption
     assert "0.60 mm" in made.caption
     assert "from the patient's left" in made.caption
     seen = opened(made.png)
-    camera = Camera.framing(view_of_worst(ball.vertices, away), ball.bounds, made.size)
+    camera = Camera.framing(view_of(ball, int(away.argmax())), ball.bounds, made.size)
     rows, columns = np.mgrid[: seen.shape[0], : seen.shape[1]]
     radius = np.hypot(columns - made.size[0] / 2, rows - made.size[1] / 2) * camera.mm_per_pixel
     violet = (seen[..., 2] - seen[..., 1] > 40) & (radius < 10)
@@ -51,11 +61,36 @@ def test_a_bad_place_is_coloured_where_it_lies_and_seen_from_its_side():
 
 def test_the_legend_shows_all_colours():
     ball = sphere(10.0)
-    flat = DistanceMap(np.zeros(len(ball.vertices), np.float32), 0.25)
-    (made,) = [each for each in render_views([ball], None, 400, 1, {0}, {0: flat}) if each.kind is Kind.MAP]
+    flat = SurfaceMap(MapKind.DISTANCE, np.zeros(len(ball.vertices), np.float32), 0.0, 0.25)
+    (made,) = [each for each in render_views([ball], None, 400, 1, {0}, {0: (flat,)}) if each.kind is Kind.MAP]
     corner = opened(made.png)[-60:, 200:]
     for color in (*STEPS, BEYOND):
         assert near(corner, color, 25).sum() >= 6, color
+
+
+def test_thickness_is_that_of_the_wall_and_thin_walls_stand_out():
+    """A ball of 10 mm with a hole of 7 mm, 2 mm to the left of its middle: 1 mm thick there, 5 mm on the right."""
+    outer, hole = sphere(10.0), sphere(7.0, (2.0, 0.0, 0.0))
+    vertices = np.vstack([outer.vertices, hole.vertices])
+    triangles = np.vstack([outer.triangles, hole.triangles[:, ::-1] + len(outer.vertices)])
+    shell = outer.with_mesh(vertices, triangles)
+    found = thickness_at_vertices(shell)[: len(outer.vertices)]
+    left, right = outer.vertices[:, 0] > 9.9, outer.vertices[:, 0] < -9.9
+    assert np.median(found[left]) == pytest.approx(1.0, abs=0.1)
+    assert np.median(found[right]) == pytest.approx(5.0, abs=0.2)
+    thick = SurfaceMap(MapKind.THICKNESS, found, 6.0, 1.5)
+    assert (thick.colors[left] == BEYOND).all()
+    assert not (thick.colors[right] == BEYOND).all(axis=1).any()
+    assert outer.vertices[thick.worst, 0] > 9
+    assert map_colors(np.array([np.nan], np.float32), 6.0, 1.5).tolist() == [list(UNKNOWN)]
+
+
+def test_thickness_is_shown_where_something_is_printed():
+    given = small_case()
+    made = make_report(given, ReportParams(picture_width=200, single_structures=1, viewer=False))
+    assert [name for name in made.pictures if name.startswith("thickness")] == ["thickness-ball.png"]
+    assert [str(each.kind) for each in surface_maps(given, 2)[1]] == ["distance", "thickness"]
+    assert [str(each.kind) for each in surface_maps(replace(given, job={}), 2)[1]] == ["distance"]
 
 
 def test_a_surface_that_is_held_to_a_mask_has_no_map():
