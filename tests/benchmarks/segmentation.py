@@ -40,11 +40,46 @@ def pelvis() -> list[Row]:
     for name, reference in {**PELVIS, "left femur": "femur_left"}.items():
         found = dice(mask(result, name) & free, read(reference) & free)
         rows.append(("ct_pelvis_3mm", f"{name}, Dice", f"{found:.3f}", "0.85"))
+    left, right = mask(result, "left femur"), read("femur_right")
+    cm3 = volume.grid.voxel_volume_mm3 / 1000
+    for what, value in (
+        ("left femur with its metal, Dice", f"{dice(left, read('femur_left')):.3f}"),
+        ("left femur against the right reference, mirrored, Dice", f"{mirrored(right, left):.3f}"),
+        ("left and right femur, cm³", f"{cm3 * left.sum():.0f}, {cm3 * mask(result, 'right femur').sum():.0f}"),
+        ("the same of the references, cm³", f"{cm3 * read('femur_left').sum():.0f}, {cm3 * right.sum():.0f}"),
+    ):
+        rows.append(("ct_pelvis_3mm", what, value, ""))
     union = np.logical_or.reduce([read(name) for name in PELVIS_BONES])
     rows.append(
         ("ct_pelvis_3mm", "all bone, Dice", f"{dice((result.labels.array > 0) & free, union & free):.3f}", "0.90")
     )
     return rows
+
+
+def mirrored(reference: np.ndarray[Any, Any], found: np.ndarray[Any, Any], step: float = 3.0) -> float:
+    """Dice of a mask against the mirror image of another, moved onto it as a rigid body by their distance maps."""
+
+    def image(mask: np.ndarray[Any, Any]) -> sitk.Image:
+        made = sitk.GetImageFromArray(mask.astype(np.uint8))
+        made.SetSpacing([step] * 3)
+        return made
+
+    def distances(made: sitk.Image) -> sitk.Image:
+        return sitk.Clamp(sitk.SignedMaurerDistanceMap(made, False, False, True), sitk.sitkFloat32, -20, 20)
+
+    moving, fixed = image(reference[:, :, ::-1]), image(found)
+    centre = np.argwhere(found).mean(axis=0)[::-1] * step
+    transform = sitk.Euler3DTransform()
+    transform.SetCenter(centre.tolist())
+    transform.SetTranslation((np.argwhere(reference[:, :, ::-1]).mean(axis=0)[::-1] * step - centre).tolist())
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMeanSquares()
+    method.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 200)
+    method.SetOptimizerScalesFromPhysicalShift()
+    method.SetInitialTransform(transform, inPlace=True)
+    method.Execute(distances(fixed), distances(moving))
+    placed = sitk.Resample(sitk.Cast(moving, sitk.sitkFloat32), fixed, transform, sitk.sitkLinear, 0.0)
+    return float(dice(sitk.GetArrayFromImage(placed) > 0.5, found))
 
 
 def aorta() -> list[Row]:
@@ -120,13 +155,22 @@ PARTS: tuple[Callable[[], list[Row]], ...] = (full_size, pelvis, aorta, head, ch
 
 NOTES = """
 Dice is measured without what lies within 12 mm of metal (above 2500 HU). The reference masks were made by a network,
-not by a person. That of the left femur, which holds a nail, leaves out the trochanter and most of the shaft that the
-scan shows, so its figure cannot be high; but the result is wrong there too: in the nail's streaks, part of the head is
-given to the hip. The sacrum's wings are fatty and have a shell thinner than the 3 mm slices; where they are filled,
-foramina and the canal are partly filled too.
+not by a person, and looked at beside the scan:
 
-The aorta's false lumen is partly clotted, as dark as muscle; what does not lie between bright parts is missing, and
-below the diaphragm the true lumen is too narrow to be followed.
+- **Left femur.** It holds a nail. Its reference leaves out the trochanter and most of the shaft, which the scan shows:
+  it has 61 cm³, the right one 102. No true result can reach 0.85 against it. What can be checked: the result is one
+  piece with the whole head, 11 % smaller than the right femur, and nearer to the mirror image of the right reference
+  than the left reference is (0.68). The two legs are turned differently, so that figure is no limit either.
+- **Hips and femurs.** The references end the head 6 to 10 mm below the bright arc of the socket's roof, in the midst of
+  the head, where the scan shows nothing. The result ends at the arc.
+- **Sacrum.** Its wings are fatty, as dark as the fat around them, behind a shell thinner than the 3 mm slices. To fill
+  them, gaps up to 20 mm are closed, foramina and canal too; closing 16 mm gives 0.82, 12 mm 0.80. With the joints to
+  hips and spine put where the reference has them, the same filling gives 0.91: the joints are what is missing, whose
+  gap these slices do not show in the fatty wings.
+
+The aorta's false lumen holds unmixed blood and clot, as dark as muscle: its wall is followed downwards from the slice
+that it fills last. Outside of the reference lie mostly a rim of clot (slices 66 to 87) and the true lumen (slices 0 to
+15), which the reference counts as aorta in other slices.
 
 Blood is the largest part of the smoothed scan between 150 and 700 HU after an erosion by 4 pixels, grown back: heart,
 aorta and lung arteries. It is not made by surgplan's own method.

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
+from surgplan.model.volume import Grid
 from surgplan.params import Params
 from surgplan.segment.coarse import averaged, coarse_grid, coarsened, refined_labels, steps_for
 from surgplan.segment.depth import depth, distance_to, numbered, restored
@@ -16,6 +17,7 @@ from surgplan.segment.morphology import close_gaps
 from surgplan.segment.region import Box, Mask, Region
 from surgplan.segment.seeds import seed_in
 from surgplan.segment.threshold import between, threshold
+from surgplan.segment.wall import follow_wall
 
 WORKING_MM = 1.5
 Spacing = tuple[float, float, float]
@@ -32,6 +34,9 @@ class VesselParams(Params):
     )
     second_neck_mm: float = Field(6.0, gt=0, le=40, description="the same as neck_mm, for the second lumen")
     wall_mm: float = Field(0.0, ge=0, le=40, description="close clefts up to this wide: flap, stent, clot")
+    follow_wall: bool = Field(
+        False, description="follow the wall of a dissected descending aorta down, where clot or unmixed blood fills it"
+    )
 
 
 class TubesParams(Params):
@@ -64,24 +69,17 @@ def vessel(scene: Scene, name: str, params: VesselParams, limits: tuple[float, f
     if not lumen.any():
         found = f"lies where the lumen is narrower than neck_mm = {params.neck_mm:g} mm"
         raise BadInput(f"landmark `{params.landmarks[0]}`", found, advice="Move it to the middle, or lower neck_mm")
-    findings = []
+    findings: tuple[Finding, ...] = ()
     if params.second_hu is not None:
-        clear = distance_to(others, spacing) > CLEAR_MM
-        second = _alongside(between(means, *params.second_hu), lumen, params.second_neck_mm, spacing)
-        told = f"second lumen: {np.count_nonzero(second) * grid.voxel_volume_mm3 / 1000:.4g} cm³ beside the first"
-        findings.append(Finding("second lumen", Level.NOTE, told, subject=name))
-        lumen |= second
-        lumen |= _alongside(clear & (means >= limits[0] + SURER_HU), lumen, spacing[0] / 2, spacing)
+        lumen, findings = _dissected(means, grid, lumen, others, limits, name, params)
     box = Box((0, 0, 0), volume.grid.shape)
-    if params.wall_mm:
-        closed = close_gaps(Region(grid, Box((0, 0, 0), grid.shape), lumen), params.wall_mm)
-        lumen = closed.within(Box((0, 0, 0), grid.shape)).mask
+    lumen = _closed(lumen, grid, params.wall_mm)
     fine = Region(volume.grid, box, refined_labels(lumen.view(np.uint8), steps, box).view(np.bool_)).trimmed()
     plain = params.second_hu is None and not params.wall_mm
     if plain:  # the coarse lumen says which voxels; the threshold says where it ends
         block = fine.grown((steps[0], steps[1], steps[2]))
         fine = block.with_mask(block.mask & between(volume.array[block.box.slices], *limits)).trimmed()
-    return Found(fine, limits[0] if plain else None, tuple(findings))
+    return Found(fine, limits[0] if plain else None, findings)
 
 
 CLEAR_MM = 3.0
@@ -89,6 +87,7 @@ CLEAR_MM = 3.0
 
 SURER_HU = 50.0
 """It must be so much brighter than the lower limit: where walls are thin, the blur between two lumens passes that."""
+
 
 LEAST_RIVAL_MM3 = 300.0
 
@@ -110,6 +109,52 @@ def _lumen(
     rivals[[0, *own]] = False
     lumen = restored(np.isin(parts, list(own)), mask, radius, spacing)
     return lumen, restored(rivals[parts], mask, radius, spacing) & ~lumen
+
+
+def _closed(mask: Mask, grid: Grid, gap_mm: float) -> Mask:
+    if not gap_mm:
+        return mask
+    whole = Box((0, 0, 0), grid.shape)
+    return close_gaps(Region(grid, whole, mask), gap_mm).within(whole).mask
+
+
+def _dissected(
+    means: Floats,
+    grid: Grid,
+    lumen: Mask,
+    others: Mask,
+    limits: tuple[float, float],
+    name: str,
+    params: VesselParams,
+) -> tuple[Mask, tuple[Finding, ...]]:
+    """The lumen with a second one beside it, the narrow lumen that goes on from both, and what the wall holds below."""
+    spacing = (float(grid.spacing[2]), float(grid.spacing[1]), float(grid.spacing[0]))
+    faint = params.second_hu or limits
+    clear = distance_to(others, spacing) > CLEAR_MM
+    second = _alongside(between(means, *faint), lumen, params.second_neck_mm, spacing)
+    told = f"second lumen: {np.count_nonzero(second) * grid.voxel_volume_mm3 / 1000:.4g} cm³ beside the first"
+    findings = (Finding("second lumen", Level.NOTE, told, subject=name),)
+    wide = lumen | second
+    narrow = _alongside(clear & (means >= limits[0] + SURER_HU), wide, spacing[0] / 2, spacing)
+    if not params.follow_wall:
+        return wide | narrow, findings
+    known = _closed(wide, grid, params.wall_mm)
+    towards = {"S": -1, "I": 1}.get(grid.orientation_code()[2])
+    bright = clear & (means >= limits[0])
+    wall = follow_wall(means, known, bright, faint[0], spacing, towards) if towards else np.zeros_like(known)
+    followed = wall.any(axis=(1, 2))
+    narrow[~followed] &= distance_to(wide, spacing)[~followed] <= params.neck_mm / 2
+    narrow[followed] &= wall[followed]  # arteries that leave the aorta are no part of it
+    return wide | narrow | wall, (*findings, _told_wall(name, np.count_nonzero(followed) * spacing[0]))
+
+
+def _told_wall(name: str, length_mm: float) -> Finding:
+    if length_mm:
+        measured = f"below the lumen that fills it, the wall was followed over {length_mm:.0f} mm"
+        return Finding("vessel wall", Level.NOTE, measured, subject=name)
+    measured = "no slice across it shows a round lumen that fills it: its wall was not followed"
+    advice = "Look whether clot or unmixed blood is missing below; slices must lie across the body"
+    return Finding("vessel wall", Level.WARN, measured, advice=advice, subject=name)
 
 
 MOST_CONTACT = 0.3
