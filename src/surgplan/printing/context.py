@@ -75,6 +75,13 @@ def modified(
     return part.changed(surface, done), findings
 
 
+def not_mirrored(part: Part, what: str) -> None:
+    """`WrongUsage` when the part is mirrored: positions are those of the body, where it no longer lies."""
+    if part.mirrored:
+        found = f"`{what}` names positions of the body, but {part.name} is mirrored by then"
+        raise WrongUsage("print.prepare", found, advice="Put `mirror` after it")
+
+
 def chosen(parts: Sequence[Part], structure: str, what: str) -> list[bool]:
     """Which of the parts an operation is for: those of a structure, or all that come from one.
 

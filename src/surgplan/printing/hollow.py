@@ -21,6 +21,7 @@ from surgplan.printing.context import Context, Done, modified, note
 from surgplan.printing.operations import Hollow
 from surgplan.printing.rays import Rays
 from surgplan.printing.shapes import rod
+from surgplan.printing.shells import shells
 from surgplan.printing.solids import Solid, built, united
 from surgplan.surface.clean import compact
 from surgplan.surface.fidelity import surface_samples
@@ -259,8 +260,7 @@ def _findings(
     told = [note("hollow", f"{what}; {share:.0%} of its volume is saved", part)]
     if voids:
         told.append(note("hollow", f"{voids} closed cavities within became part of the wall or the hollow", part))
-    body = bodies(surface.vertices, surface.triangles)
-    closed = int((body_volumes(surface.vertices, surface.triangles, body) < 0).sum())
+    closed = shells(surface)[1]
     if closed and operation.drains:
         advice = "Choose a smaller drain_mm, or a printer whose material stays inside"
         told.append(note("drains", f"{closed} cavities found no way out for a drain", part, Level.WARN, "0", advice))

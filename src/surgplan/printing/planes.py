@@ -6,7 +6,7 @@ import numpy as np
 
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.model.part import Part
-from surgplan.printing.context import Context
+from surgplan.printing.context import Context, not_mirrored
 from surgplan.printing.operations import OnPlane
 from surgplan.printing.section import Plane, plane_of_three
 
@@ -30,6 +30,7 @@ def plane_of(operation: OnPlane, context: Context) -> Plane:
 
 def must_meet(plane: Plane, part: Part, what: str) -> None:
     """`BadInput` when the whole part lies on one side of the plane."""
+    not_mirrored(part, what)
     heights = plane.heights(part.surface.vertices)
     low, high = float(heights.min()), float(heights.max())
     if low >= 0 or high <= 0:

@@ -12,7 +12,7 @@ from surgplan.findings import Level
 from surgplan.model.frames import Array
 from surgplan.model.labels import Side
 from surgplan.model.part import Part
-from surgplan.printing.context import Context, Done, modified, note
+from surgplan.printing.context import Context, Done, modified, not_mirrored, note
 from surgplan.printing.glyphs import Drawing, arrow, beside, draw, stroke_width, writable
 from surgplan.printing.operations import Text
 from surgplan.printing.patch import ANTERIOR, SUPERIOR, Finder, Patch, Wish
@@ -51,6 +51,8 @@ def text(part: Part, operation: Text, context: Context) -> Done:
     BadInput
         No place has room, even for the lowest letters.
     """
+    if operation.landmark is not None:
+        not_mirrored(part, "text")
     words = said(part, operation, context)
     least = _with_arrows(draw((words,), operation.smallest_mm), operation, operation.smallest_mm, None)
     finder = Finder(part.surface, context.life(least.width) * context.life(least.height))

@@ -8,13 +8,13 @@ that is the ray's length, where they lean towards each other the ray is too long
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
+from surgplan.printing.rays import Rays
 from surgplan.surface.fidelity import spread
 
 SAMPLES = 60_000
@@ -23,8 +23,6 @@ FEWEST, EACH = 5000, 2
 """Points for any solid, and further ones for each triangle: a coarse mesh has nothing to find between them."""
 START_MM = 1e-4
 """A ray begins so far below the surface, not to hit the triangle that it leaves."""
-TOUCH_MM = 1e-6
-"""How near a ray must pass. With 0, VTK 9.7 misses whole sides of a box that lies along the axes."""
 MOST_LOST = 0.01
 """Within a closed solid every ray ends. When more than this share do not, nothing measured is to be trusted."""
 STEEPEST = 0.5
@@ -76,41 +74,23 @@ def walls(surface: Surface, samples: int | None = None) -> Walls:
     """
     samples = samples or min(SAMPLES, FEWEST + EACH * len(surface.triangles))
     points, owners = spread(surface, samples)
+    thickness, _ = thickness_at(surface, points, owners)
+    return Walls(points, thickness, surface.area_mm2 / samples)
+
+
+def thickness_at(surface: Surface, points: Array, owners: NDArray[np.int64]) -> tuple[Array, Array]:
+    """(n,) thickness, mm, under points, (n, 3), of the triangles `owners`, (n,); and the direction inward, (n, 3).
+
+    NaN where there is no wall, and everywhere when more than `MOST_LOST` of the rays find no end.
+    """
     a, b, c = surface.corners.transpose(1, 0, 2)
     inward = -np.cross(b - a, c - a)
     lengths = np.linalg.norm(inward, axis=1, keepdims=True)
     inward /= np.where(lengths > 0, lengths, 1)
     normals = inward[owners]
-    far, hit = _rays(surface, points, normals)
+    far, hit = Rays(surface).first(points + START_MM * normals, normals)
     if np.isnan(far).mean() > MOST_LOST:
-        return Walls(points, np.full(len(points), np.nan), surface.area_mm2 / samples)
+        return np.full(len(points), np.nan), normals
+    far += START_MM
     facing = -np.einsum("ij,ij->i", normals, inward[hit])
-    thickness = np.where(facing >= STEEPEST, far * 2 * facing / (1 + np.maximum(facing, 0)), np.nan)
-    return Walls(points, thickness, surface.area_mm2 / samples)
-
-
-def _rays(surface: Surface, points: Array, directions: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Length to the first triangle along each ray, (n,) mm, NaN where there is none, and that triangle (0 then)."""
-    from vtkmodules.vtkCommonCore import reference
-    from vtkmodules.vtkCommonDataModel import vtkStaticCellLocator
-
-    from surgplan.surface.vtk_mesh import to_polydata
-
-    locator = vtkStaticCellLocator()
-    locator.SetDataSet(to_polydata(surface.vertices, surface.triangles, precise=True))
-    locator.BuildLocator()
-    reach = float(np.linalg.norm(surface.bounds[1] - surface.bounds[0])) + 1.0
-    starts = (points + START_MM * directions).tolist()
-    ends = (points + reach * directions).tolist()
-    at: Any = reference(0.0)
-    part: Any = reference(0)
-    cell: Any = reference(0)
-    place, inner = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
-    lengths = np.full(len(points), np.nan)
-    hit = np.zeros(len(points), np.int64)
-    intersect: Any = locator.IntersectWithLine
-    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if intersect(start, end, TOUCH_MM, at, place, inner, part, cell):
-            lengths[number] = START_MM + at.get() * (reach - START_MM)
-            hit[number] = cell.get()
-    return lengths, hit
+    return np.where(facing >= STEEPEST, far * 2 * facing / (1 + np.maximum(facing, 0)), np.nan), normals

@@ -37,3 +37,15 @@ class Ruler:
             find(point, nearest, cell, number, part, square)
             squares[n] = square.get()
         return np.asarray(np.sqrt(squares))
+
+    def nearest(self, point: Array) -> tuple[Array, int]:
+        """The mesh's point, (3,) mm, that is nearest to a point, and the triangle that it lies in."""
+        from vtkmodules.vtkCommonCore import reference
+        from vtkmodules.vtkCommonDataModel import vtkGenericCell
+
+        found = [0.0, 0.0, 0.0]
+        number: Any = reference(0)
+        part: Any = reference(0)
+        square: Any = reference(0.0)
+        self._locator.FindClosestPoint(point.tolist(), found, vtkGenericCell(), number, part, square)
+        return np.array(found), int(number.get())
