@@ -30,6 +30,8 @@ from surgplan.surface.isosurface import isosurface
 from surgplan.surface.mask_field import Field
 from surgplan.surface.regions import Region
 from surgplan.surface.ruler import Ruler
+from surgplan.surface.simplify import simplify
+from surgplan.surface.solid import NotManifold
 from surgplan.surface.topology import bodies, body_volumes
 
 STEPS = 3.0
@@ -43,8 +45,8 @@ BAND = 1.8
 DENSE = 0.17
 """Points on the surface are this share of the wall apart: a distance is too long by half a percent at most."""
 MOST_POINTS = 6_000_000
-SIMPLER = 0.05
-"""The cavity's faces may be this share of the wall off."""
+SIMPLER = 0.1
+"""Tolerance of the cavity's faces as a share of the wall; steps of a fifth to two fifths of it are taken."""
 WORKERS = 2
 INTO = 0.25
 """A drain reaches so many of its diameters into the cavity, and twice that out of the part."""
@@ -154,9 +156,12 @@ def cavities(surface: Surface, wall: float, smallest_mm3: float, name: str) -> S
     whole = isosurface(field, grid, surface.label)
     if not len(whole.triangles):
         return whole
-    (simple,) = built([Solid.of_surface(whole).simplified(SIMPLER * wall)], name)
+    try:
+        simple, _ = simplify(whole, SIMPLER * wall, None, lambda _: 0.0)
+    except NotManifold:
+        simple = whole
     # where the cavity is thin, simplifying may make its two sides cross
-    return untangled(simple.surface(surface), SIMPLER * wall, whole.vertices, whole.vertices)[0]
+    return untangled(simple, SIMPLER * wall, whole.vertices, whole.vertices)[0]
 
 
 def _depth(surface: Surface, grid: Grid, wall: float) -> Field:

@@ -19,7 +19,7 @@ from surgplan.printing.operations import Thicken
 from surgplan.printing.solids import Solid, built, united
 from surgplan.printing.thickness import walls
 from surgplan.surface.clean import compact
-from surgplan.surface.contour import isosurface
+from surgplan.surface.isosurface import isosurface
 from surgplan.surface.regions import Region
 from surgplan.surface.topology import bodies, body_volumes
 
