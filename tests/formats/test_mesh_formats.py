@@ -133,7 +133,7 @@ def test_files_of_open3d_are_read_with_volume_and_bounds(tmp_path: Path, ending:
 
 
 @pytest.mark.parametrize("mode", ["Ascii", "Binary", "Appended"])
-@pytest.mark.parametrize("compressor", ["NONE", "ZLIB", "LZMA"])
+@pytest.mark.parametrize("compressor", ["NONE", "ZLIB", "LZMA", "LZ4"])
 @pytest.mark.parametrize(("order", "header"), [("LittleEndian", 32), ("BigEndian", 64)])
 def test_vtp_in_every_encoding(tmp_path: Path, mode: str, compressor: str, order: str, header: int) -> None:
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter

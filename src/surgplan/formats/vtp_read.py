@@ -1,4 +1,4 @@
-"""Reading VTK's XML poly data: arrays in text, base64 or appended, plain or compressed with zlib or LZMA."""
+"""Reading VTK's XML poly data: arrays in text, base64 or appended, plain or compressed with zlib, LZMA or LZ4."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from surgplan.errors import BadInput
 from surgplan.findings import Finding
 from surgplan.formats.glb_read import strip
 from surgplan.formats.limits import DEFLATE_RATIO, SMALL_STREAM
+from surgplan.formats.lz4 import lz4_block
 from surgplan.formats.mesh_parts import (
     EXPORT_AGAIN,
     OURS,
@@ -38,7 +39,7 @@ from surgplan.model.labels import Label
 
 TYPES = {"Int8": "i1", "UInt8": "u1", "Int16": "i2", "UInt16": "u2", "Int32": "i4", "UInt32": "u4", "Int64": "i8"}
 TYPES |= {"UInt64": "u8", "Float32": "f4", "Float64": "f8"}
-COMPRESSORS = {"vtkZLibDataCompressor": "zlib", "vtkLZMADataCompressor": "lzma"}
+COMPRESSORS = {"vtkZLibDataCompressor": "zlib", "vtkLZMADataCompressor": "lzma", "vtkLZ4DataCompressor": "lz4"}
 MOST_BLOCKS = 1 << 20
 
 
@@ -207,9 +208,11 @@ class _File:
         try:
             if self.compressor == "zlib":
                 found = zlib.decompressobj().decompress(data, size + 1)
-            else:
+            elif self.compressor == "lzma":
                 found = lzma.LZMADecompressor().decompress(data, size + 1)
-        except (zlib.error, lzma.LZMAError):
+            else:
+                found = lz4_block(data, size)
+        except (zlib.error, lzma.LZMAError, ValueError):
             raise BadInput(self.path, "has a block that cannot be unpacked", "", EXPORT_AGAIN) from None
         if len(found) != size:
             raise BadInput(self.path, f"has a block of {len(found)} bytes", f"{size}", EXPORT_AGAIN)
