@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from surgplan.findings import Level
 from surgplan.model.frames import Array
-from surgplan.surface.topology import bodies, body_volumes, degenerate, faces_outward
+from surgplan.surface.topology import bodies, body_volumes, degenerate, faces_outward, is_closed
 
 Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
@@ -22,9 +22,11 @@ Note = Callable[[str, str, Level], None]
 def welded(vertices: Array, triangles: Ints, weld_mm: float, note: Note) -> Mesh:
     """Join vertices that lie together; drop triangles without area, doubled ones, and unused vertices.
 
-    Of two triangles with the same corners one stays, unless they face each other: then both go, for they bound nothing.
+    A mesh that is closed as it is keeps its vertices: joining would only fuse bodies that touch. Of two triangles with
+    the same corners one stays, unless they face each other: then both go, for they bound nothing.
     """
-    target = _same(vertices, weld_mm)
+    closed = is_closed(triangles, len(vertices))
+    target = np.arange(len(vertices), dtype=np.int32) if closed else _same(vertices, weld_mm)
     number = len(vertices) - int(np.count_nonzero(target == np.arange(len(vertices))))
     faces = target[triangles] if number else triangles
     flat = degenerate(vertices, faces)
