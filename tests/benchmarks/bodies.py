@@ -15,8 +15,8 @@ from surgplan.examples.shapes import Shape, arc, ellipsoid, volume_mm3
 from surgplan.model.labels import Label
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Grid, Modality, Volume
-from surgplan.surface.contour import isosurface
 from surgplan.surface.fidelity import surface_samples
+from surgplan.surface.isosurface import isosurface
 from surgplan.surface.ruler import Ruler
 
 Array = NDArray[np.float64]
