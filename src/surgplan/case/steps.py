@@ -29,10 +29,10 @@ from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.registered import RegistrationError
 from surgplan.navigation.stage import NavigationParams, NavigationPlan, plan_navigation
+from surgplan.printing.checks import check_plates
 from surgplan.printing.job import job_of
 from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import NOTHING, NOWHERE, PrintParams, PrintResult, prepare
-from surgplan.printing.wall_check import check_plate
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.networks.params import NetworkLimits
@@ -144,11 +144,11 @@ def print_step(
     result = prepare(surfaces, params, case, assumed, landmarks, told)
     printer = find_printer(params.printer)
     files = [path.name for path in targets.plate_files(len(result.plates))]
-    job = job_of(result, printer, case, files)
+    spots, _ = check_plates(result.plates, printer)
+    job = job_of(result, printer, case, files, spots)
     written = write_print(result, targets, job, assumed)
-    walls = [finding for plate in result.plates for finding in check_plate(plate, printer)]
     results = {"placings": stored_placings(result.plates), "job": job}
-    return StepOutput(result, tuple(written), (*result.findings, *walls), results)
+    return StepOutput(result, tuple(written), (*result.findings, *(each.finding for each in spots)), results)
 
 
 def navigation_step(

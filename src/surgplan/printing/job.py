@@ -12,6 +12,7 @@ from surgplan import __version__
 from surgplan.model.frames import Array
 from surgplan.model.part import Part
 from surgplan.model.plate import Assembly, Plate
+from surgplan.printing.checks import Spot
 from surgplan.printing.estimate import Estimate, estimate
 from surgplan.printing.printers import Printer
 from surgplan.printing.stage import PrintResult
@@ -21,8 +22,13 @@ SETTINGS = ("layer_mm", "xy_compensation_mm", "shell_mm", "infill_share", "overh
 """Numbers of the profile that are set in the slicer program."""
 
 
-def job_of(result: PrintResult, printer: Printer, case: str, files: Sequence[str]) -> dict[str, Any]:
-    """The sheet of what is printed; `files` are the names of the plates' 3MF. Lengths in mm on the print."""
+def job_of(
+    result: PrintResult, printer: Printer, case: str, files: Sequence[str], spots: Sequence[Spot] = ()
+) -> dict[str, Any]:
+    """The sheet of what is printed, lengths in mm on the print.
+
+    `files` are the names of the plates' 3MF, `spots` what the checks found.
+    """
     estimates = [estimate(plate, printer) for plate in result.plates]
     parts = {part.name: part for part in result.parts}
     plates = [
@@ -43,6 +49,11 @@ def job_of(result: PrintResult, printer: Printer, case: str, files: Sequence[str
         },
         "plates": plates,
         "total": _total(estimates),
+        "checks": [
+            {**finding.as_dict(), "value": None, "limit_value": None, "lps": None, "print": None, "plate": None}
+            for finding in result.findings
+        ]
+        + [_check(each) for each in spots],
         "assumptions": list(estimates[0].assumptions),
         "measures": [
             {
@@ -87,6 +98,12 @@ def _part(name: str, assembly: Assembly, parts: Mapping[str, Part]) -> dict[str,
         "modifications": [{"kind": each.kind, "what": each.what, **each.measured} for each in part.modifications],
         "print_from_lps": [place.matrix.tolist() for place in assembly.places],
     }
+
+
+def _check(spot: Spot) -> dict[str, Any]:
+    told: dict[str, Any] = dict(spot.finding.as_dict())
+    place = {"lps": spot.lps and list(spot.lps), "print": spot.print and list(spot.print), "plate": spot.plate}
+    return {**told, "value": spot.value, "limit_value": spot.limit, **place}
 
 
 def _total(estimates: Sequence[Estimate]) -> dict[str, Any]:

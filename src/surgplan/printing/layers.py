@@ -12,14 +12,14 @@ from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.printing.pack import Cells
 
-MOST_CELLS = 3_000_000
+MOST_CELLS = 1_500_000
 FINEST_MM = 0.3
 SAME_LAYER = np.array([[[0, 0, 0]] * 3, [[1, 1, 1]] * 3, [[0, 0, 0]] * 3])
 """Neighbours within a layer, corners included."""
 
 
 TRIED = 20
-"""So many of the farthest overhangs are looked at, whether they are held on two sides."""
+"""So many of the widest overhangs are looked at, whether they are held on two sides."""
 WIDEST_GAP = 1.25 * np.pi
 """Seen from its middle, a span is held in directions that leave no wider gap: two opposite sides leave a half turn."""
 
@@ -103,52 +103,48 @@ def islands(layers: Layers) -> Found | None:
     return Found(float(cells[largest]) * layers.cell_mm**2, layers.centre(place.tolist()), len(loose))
 
 
-def longest_span(layers: Layers, overhang_deg: float) -> Found | None:
-    """The widest gap that a layer spans between two sides that hold it, mm; what leans less than the limit is held."""
-    from scipy.ndimage import binary_dilation, distance_transform_edt, label
+def longest_span(layers: Layers, overhang_deg: float, limit_mm: float = 0.0) -> Found | None:
+    """The widest gap above the limit that a layer spans between two sides that hold it, mm; within two cells.
+
+    What leans less than the limit of overhangs is held.
+    """
+    from scipy.ndimage import binary_dilation, find_objects, label
 
     solid, cell = layers.solid, layers.cell_mm
     reach = max(1, round(float(np.tan(np.radians(overhang_deg)))))
     held = np.zeros_like(solid)
     held[0] = solid[0]
     held[1:] = solid[1:] & binary_dilation(solid[:-1], SAME_LAYER, iterations=reach)
-    hanging = solid & ~held
-    if not hanging.any() or not held.any():
-        return None
-    # distances within a layer only: the next one is as good as infinitely far
-    away = distance_transform_edt(~held, sampling=(1e6, cell, cell))
-    away[~hanging | (away >= 1e5)] = 0.0
-    number, count = label(hanging, SAME_LAYER)
-    order = np.argsort(-_most(away, number, count), kind="stable")
-    spans = [found for each in order[:TRIED] if (found := _span(number == each + 1, away, held, layers)) is not None]
-    if not spans:
-        return None
-    longest = max(spans, key=lambda each: each.value)
-    # what leans from each side is counted as held: it is part of the gap
-    return Found(longest.value + 2 * reach * cell, longest.place, len(spans))
+    number, _ = label(solid & ~held, SAME_LAYER)
+    # a piece spans no more than its shorter side, and what leans from each side is part of the gap
+    sides = [
+        (min(rows.stop - rows.start, columns.stop - columns.start), each, (layer.start, rows, columns))
+        for each, (layer, rows, columns) in enumerate(find_objects(number), 1)
+    ]
+    wide = sorted(side for side in sides if (side[0] + 2 * reach) * cell > limit_mm)[::-1][:TRIED]
+    found = [_span(number == each, held, place, reach, layers) for _, each, place in wide]
+    spans = [each for each in found if each is not None and each.value > limit_mm]
+    return max(spans, key=lambda each: each.value) if spans else None
 
 
-def _most(away: NDArray[np.floating], number: NDArray[np.integer], count: int) -> NDArray[np.floating]:
-    from scipy.ndimage import maximum
-
-    return np.asarray(maximum(away, number, np.arange(1, count + 1)))
-
-
-def _span(own: Cells, away: NDArray[np.floating], held: Cells, layers: Layers) -> Found | None:
+def _span(own: Cells, held: Cells, place: tuple[int, slice, slice], reach: int, layers: Layers) -> Found | None:
     """The width of one hanging piece where it is held on opposite sides of its middle."""
-    middle = np.unravel_index(int(np.where(own, away, 0).argmax()), own.shape)
-    far = float(away[middle])
-    if far <= 0:
+    from scipy.ndimage import distance_transform_edt
+
+    layer, rows, columns = place
+    window = (layer, slice(max(0, rows.start - 2), rows.stop + 2), slice(max(0, columns.start - 2), columns.stop + 2))
+    if not held[window].any():
         return None
-    there = np.argwhere(held[middle[0]]) - np.array(middle[1:])
-    steps = np.linalg.norm(there, axis=1) * layers.cell_mm
-    near = there[steps <= far + 1.5 * layers.cell_mm]
+    away = np.where(own[window], distance_transform_edt(~held[window]), 0.0)
+    middle = np.unravel_index(int(away.argmax()), away.shape)
+    there = np.argwhere(held[window]) - np.array(middle)
+    near = there[np.linalg.norm(there, axis=1) <= away[middle] + 1.5]
     angles = np.sort(np.arctan2(near[:, 0], near[:, 1]))
-    gap = float(np.diff(np.append(angles, angles[0] + 2 * np.pi)).max())
-    if gap > WIDEST_GAP:
+    if float(np.diff(np.append(angles, angles[0] + 2 * np.pi)).max()) > WIDEST_GAP:
         return None  # a balcony: held on one side
+    at = (layer, window[1].start + int(middle[0]), window[2].start + int(middle[1]))
     # from the middle of the farthest cell to the middles of those that hold it, on both sides, less a cell
-    return Found(2 * far - layers.cell_mm, layers.centre([int(each) for each in middle]), 1)
+    return Found((2 * float(away[middle]) - 1 + 2 * reach) * layers.cell_mm, layers.centre(at), 1)
 
 
 def trapped(layers: Layers, hole_mm: float) -> Found | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
@@ -35,10 +34,12 @@ THIN_SHARE = 0.01
 class Walls:
     """Thickness at points spread evenly by area: `points` (n, 3) and `thickness` (n,), mm; NaN where there is no wall.
 
+    `inward` are the directions, (n, 3), in which it was measured.
     `sample_mm2` is the part of the surface that each point stands for.
     """
 
     points: Array
+    inward: Array
     thickness: Array
     sample_mm2: float
 
@@ -74,8 +75,8 @@ def walls(surface: Surface, samples: int | None = None) -> Walls:
     """
     samples = samples or min(SAMPLES, FEWEST + EACH * len(surface.triangles))
     points, owners = spread(surface, samples)
-    thickness, _ = thickness_at(surface, points, owners)
-    return Walls(points, thickness, surface.area_mm2 / samples)
+    thickness, inward = thickness_at(surface, points, owners)
+    return Walls(points, inward, thickness, surface.area_mm2 / samples)
 
 
 def thickness_at(surface: Surface, points: Array, owners: NDArray[np.int64]) -> tuple[Array, Array]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from surgplan.findings import Finding, Level
-from surgplan.model.plate import Plate
+from surgplan.model.frames import Array
 from surgplan.printing.printers import Printer
-from surgplan.printing.thickness import THIN_SHARE, Walls, walls
-from surgplan.surface.topology import faces_outward, is_closed
-
-PRINT_SAMPLES = 20_000
-"""Points for each structure of a plate: enough to find a hundredth of its walls within a few hundredths."""
+from surgplan.printing.thickness import THIN_SHARE, Walls
 
 
 def thin_walls(name: str, solid: Walls, printer: Printer, scale: float = 1.0) -> Iterator[Finding]:
-    """A finding where walls are thinner on the print than the printer makes them.
+    """A finding, with its place, where walls are thinner on the print than the printer makes them."""
+    for finding, _, place in thinnest(name, solid, printer, scale):
+        where = ", ".join(f"{value:.1f}" for value in place)
+        yield replace(finding, measured=f"{finding.measured} at LPS ({where}) mm")
+
+
+def thinnest(name: str, solid: Walls, printer: Printer, scale: float) -> Iterator[tuple[Finding, float, Array]]:
+    """The same without its place in the words: the finding, the thinnest wall on the print, mm, and its place, mm LPS.
 
     A note when less than `THIN_SHARE` of the surface is concerned, since every sharp ridge tapers to nothing.
     """
@@ -26,19 +30,9 @@ def thin_walls(name: str, solid: Walls, printer: Printer, scale: float = 1.0) ->
     if place is None:
         return
     share = area / (solid.sample_mm2 * len(solid.points))
-    where = ", ".join(f"{value:.1f}" for value in place)
-    thinnest = scale * float(np.nanmin(solid.thickness))
-    measured = f"{share:.1%} of the surface bounds thinner walls, the thinnest {thinnest:.2f} mm at LPS ({where}) mm"
+    value = scale * float(np.nanmin(solid.thickness))
+    measured = f"{share:.1%} of the surface bounds thinner walls, the thinnest {value:.2f} mm"
     level = Level.WARN if share > THIN_SHARE else Level.NOTE
     advice = "Print it larger, choose another printer, or thicken it"
-    yield Finding("wall", level, measured, f"{limit:g} mm", advice, printer.source_of("smallest_wall_mm"), name)
-
-
-def check_plate(plate: Plate, printer: Printer) -> tuple[Finding, ...]:
-    """The walls of every closed structure of a plate, at the scale of the print."""
-    found: list[Finding] = []
-    for each in plate.objects:
-        closed = is_closed(each.triangles, len(each.vertices)) and faces_outward(each.vertices, each.triangles)
-        if closed:
-            found += thin_walls(each.label.name, walls(each, PRINT_SAMPLES), printer, plate.scale)
-    return tuple(found)
+    source = printer.source_of("smallest_wall_mm")
+    yield Finding("wall", level, measured, f"{limit:g} mm", advice, source, name), value, place
