@@ -44,6 +44,15 @@ class PrintTargets:
         return self.stl_folder / (f"{stem}.stl" if scale == 1.0 else f"{stem}-scale-{scale:g}.stl")
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """The job sheet as values and as a page, and for each plate a small picture, PNG."""
+
+    job: Mapping[str, Any]
+    page: str
+    thumbnails: Sequence[bytes]
+
+
 def _stl_files(result: PrintResult, targets: PrintTargets) -> dict[Path, Surface]:
     """What each STL holds."""
     found: dict[Path, Surface] = {}
@@ -56,9 +65,7 @@ def _stl_files(result: PrintResult, targets: PrintTargets) -> dict[Path, Surface
     return found
 
 
-def write_print(
-    result: PrintResult, targets: PrintTargets, job: Mapping[str, Any], assumed: tuple[str, ...]
-) -> list[Written]:
+def write_print(result: PrintResult, targets: PrintTargets, sheet: Sheet, assumed: tuple[str, ...]) -> list[Written]:
     """Write all of it; each file is read back.
 
     Raises
@@ -71,13 +78,16 @@ def write_print(
     from surgplan.formats.threemf import write_threemf
 
     files, stls = targets.plate_files(len(result.plates)), _stl_files(result, targets)
-    sheets = () if targets.job is None else (targets.job.with_suffix(".json"),)
+    sheets = {}
+    if targets.job is not None:
+        text = json.dumps(sheet.job, indent=1, ensure_ascii=False) + "\n"
+        sheets = {targets.job: sheet.page, targets.job.with_suffix(".json"): text}
     for path in (*files, *stls, *sheets):
         refuse_overwriting(path, targets.overwrite)
-    written = [write_threemf(path, plate) for path, plate in zip(files, result.plates, strict=True)]
+    each_plate = zip(files, result.plates, sheet.thumbnails, strict=True)
+    written = [write_threemf(path, plate, thumbnail=picture) for path, plate, picture in each_plate]
     written += [write_mesh(path, surface, assumed) for path, surface in stls.items()]
-    for path in sheets:
-        written.append(write_text(path, json.dumps(job, indent=1, ensure_ascii=False) + "\n"))
+    written += [write_text(path, text) for path, text in sheets.items()]
     return written
 
 

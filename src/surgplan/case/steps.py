@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from surgplan.case.log import operator
 from surgplan.case.masks import MaskFiles, with_masks_of
-from surgplan.case.print_files import PrintTargets, stored_placings, write_print
+from surgplan.case.print_files import PrintTargets, Sheet, stored_placings, write_print
 from surgplan.case.sources import Ingested, load_source
 from surgplan.errors import blaming
 from surgplan.findings import Finding
@@ -33,6 +33,7 @@ from surgplan.printing.checks import check_plates
 from surgplan.printing.job import job_of
 from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import NOTHING, NOWHERE, PrintParams, PrintResult, prepare
+from surgplan.report.job_page import job_page, thumbnail
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.networks.params import NetworkLimits
@@ -144,9 +145,11 @@ def print_step(
     result = prepare(surfaces, params, case, assumed, landmarks, told)
     printer = find_printer(params.printer)
     files = [path.name for path in targets.plate_files(len(result.plates))]
-    spots, _ = check_plates(result.plates, printer)
+    spots, walls = check_plates(result.plates, printer)
     job = job_of(result, printer, case, files, spots)
-    written = write_print(result, targets, job, assumed)
+    page = job_page(job, result.plates, printer, walls) if targets.job is not None else ""
+    pictures = [thumbnail(plate, printer) for plate in result.plates]
+    written = write_print(result, targets, Sheet(job, page, pictures), assumed)
     results = {"placings": stored_placings(result.plates), "job": job}
     return StepOutput(result, tuple(written), (*result.findings, *(each.finding for each in spots)), results)
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "repair": "Make a mesh watertight, changing as little as possible.",
     "convert": "Write meshes in another format; unit and frame are never guessed.",
     "print": "Prepare surfaces for the printer: one coloured 3MF.",
+    "printcheck": "Is a print as large as it should be? Errors, bias, and a history of each printer.",
     "navigate": "Landmarks, fiducials and transforms for a navigation system.",
     "landmarks": "Convert, match and check lists of points; find anatomical points on a surface.",
     "frames": "Which frames there are, and how one leads to another.",

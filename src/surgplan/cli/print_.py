@@ -18,6 +18,7 @@ from surgplan.cli.options import (
     told_options,
 )
 from surgplan.cli.output import Output, Result
+from surgplan.errors import WrongUsage
 from surgplan.printing.stage import PrintParams
 
 
@@ -62,6 +63,8 @@ def command(
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.mesh_units import Told
 
+    if job is not None and job.suffix.lower() != ".html":
+        raise WrongUsage("--job", f"is {job.name}", "a name that ends in .html", "The .json is written beside it")
     refuse_overwriting(target, overwrite)
     read = [certain(path, Told(unit, frame)) for path in surfaces]
     found = named_apart([each for file in read for each in file.surfaces])

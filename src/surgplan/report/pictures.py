@@ -19,6 +19,8 @@ class Kind(StrEnum):
     """One structure, rendered, coloured by the thickness of its walls."""
     PLAN = "plan"
     """Landmarks, markers and trajectories, rendered."""
+    PLATE = "plate"
+    """A plate of the printer, on the job sheet."""
     SLICE = "slice"
     """A slice of the scan with outlines."""
 
