@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import surgplan
+from tests.program import surgplan_here
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,12 +21,33 @@ def test_data() -> Path:
     return folder
 
 
+SMALL_CASE = """
+case = "femur-example"
+source = "{source}"
+recipe = "femur.toml"
+"""
+SMALL_RECIPE = """
+[[structure]]
+name = "femur"
+threshold_hu = [300, 3071]
+
+[report]
+pictures = false
+"""
+
+
 @pytest.fixture(scope="session")
 def finished_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small case that was run to its end, from a DICOM scan and without pictures: to be copied, not to be changed."""
+    """A small case that was run to its end, from a DICOM scan and without pictures: to be copied, not to be changed.
+
+    Beside it lies `femur/case.toml`, which it was made from, with its scan.
+    """
+    from tests.privacy.planted import planted_scan
+
     folder = tmp_path_factory.mktemp("finished")
-    assert surgplan("example", "femur", "--size", "small", "-o", folder / "femur").code == 0
-    case = folder / "case"
-    words = ("run", folder / "femur" / "case.toml", "-o", case, "--set", "report.pictures=false")
-    assert surgplan(*words).code == 0
-    return case
+    scan = planted_scan(folder / "femur")
+    (folder / "femur" / "femur.toml").write_text(SMALL_RECIPE, "utf-8")
+    (folder / "femur" / "case.toml").write_text(SMALL_CASE.format(source=scan), "utf-8")
+    ended = surgplan_here("run", folder / "femur" / "case.toml", "-o", folder / "case")
+    assert ended.code == 0, ended.err
+    return folder / "case"

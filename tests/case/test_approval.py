@@ -86,7 +86,7 @@ def test_running_and_reporting_again_keeps_it_and_other_parameters_void_it(case:
     approve(case, NAME, ROLE)
     page = (case / PAGE).read_text("utf-8")
     scan = finished_case.parent / "femur" / "case.toml"
-    words = ("run", scan, "-o", case, "--set", "report.pictures=false")
+    words = ("run", scan, "-o", case)
     assert surgplan(*words).code == 0
     (case / PAGE).unlink()
     assert surgplan(*words).code == 0

@@ -58,7 +58,7 @@ def test_a_later_stage_tells_what_exists_and_the_next_run_replaces_it(finished_c
     case = Path(shutil.copytree(finished_case, tmp_path / "case"))
     page = (case / PAGE).read_bytes()
     approve(case, "Dr. A. Meier", "surgeon")
-    words = ("run", finished_case.parent / "femur" / "case.toml", "-o", case, "--set", "report.pictures=false")
+    words = ("run", finished_case.parent / "femur" / "case.toml", "-o", case)
     assert surgplan(*words, "--set", "structure.femur.threshold_hu=[9000, 9999]").code == 3
     told = text_of(case)
     assert "Failed in the stage segment structure `femur` : no voxel" in told

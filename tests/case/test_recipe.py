@@ -156,3 +156,14 @@ def test_a_recipe_that_is_not_there_is_told_with_the_file_that_names_it(folder: 
     (folder / "case.toml").write_text('case = "a"\nsource = "scan"\nrecipe = "lost.toml"\n')
     with pytest.raises(WrongUsage, match=r"case\.toml: names lost\.toml: there is no such recipe file"):
         plan_case(folder / "case.toml")
+
+
+def test_a_case_is_planned_from_its_own_file_alone(finished_case: Path, tmp_path: Path) -> None:
+    """Its recipe was a file, which is elsewhere or has changed since: the path of that is nowhere in the case."""
+    moved = tmp_path / "case.toml"
+    moved.write_bytes((finished_case / "case.toml").read_bytes())
+    plan, there = plan_case(moved), plan_case(finished_case / "case.toml")
+    assert plan.recipe == there.recipe
+    assert plan.recipe_name == "femur"
+    for name in ("case.toml", "manifest.json", "log.jsonl", "report/index.html"):
+        assert str(finished_case.parent) not in (finished_case / name).read_text("utf-8"), name

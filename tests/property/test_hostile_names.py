@@ -44,7 +44,7 @@ PLANTED = (
     "&lt;b&gt; &amp;amp;",
 )
 NAMES = st.one_of(st.sampled_from(PLANTED), st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=80))
-SHOWN = settings(max_examples=40, deadline=None)
+SHOWN = settings(max_examples=20, deadline=None)
 
 
 class Read(HTMLParser):

@@ -197,7 +197,7 @@ def plan_case(
     where = given.name
     stored: dict[str, Any] = read_toml(given) if is_case_file else {}
     over = {key: stored.pop(key) for key in STAGE_TABLES if key in stored}
-    stored.pop("description", None)
+    description = stored.pop("description", "")
     if name is not None or "case" not in stored:
         stored["case"] = name or default_case_name(given)
     if recipe is not None:
@@ -208,19 +208,28 @@ def plan_case(
     followed = tuple(entry.with_error(given.parent) for entry in entries.trajectory)
     entries = entries.model_copy(update={"trajectory": followed})
     named_here = is_case_file and recipe is None
-    beside = given.parent
-    recipe_path = recipe_named_in(given, "names", entries.recipe) if named_here else find_recipe(entries.recipe, beside)
+    if named_here and set(STAGE_TABLES) <= set(over):  # a case's own: the recipe may be elsewhere, or have changed
+        base, called = {"description": description}, where
+    else:
+        holder = recipe_named_in(given, "names", entries.recipe) if named_here else None
+        recipe_path = holder or find_recipe(entries.recipe, given.parent)
+        base, called = recipe_tables(recipe_path), recipe_path.name
     overrides: list[tuple[str, dict[str, Any]]] = [(where, over)] if over else []
     overrides += _from_environment(os.environ if environment is None else environment)
     overrides += [(f"--set {setting}", parse_setting(setting)) for setting in settings]
     overrides += [("command line", dict(tables))] if tables else []
-    chosen = load_recipe(recipe_tables(recipe_path), recipe_path.name, overrides)
+    chosen = load_recipe(base, called, overrides)
     landmarks = _landmarks(entries, where)
     names = [structure.name for structure in chosen.structure]
     paths = tuple(entry.trajectory(landmarks, names, where) for entry in entries.trajectory)
     scan = source or (_source_of(given, entries) if is_case_file else given)
     masks = masks or (_masks_of(given, entries) if is_case_file else None)
-    return CasePlan(entries.case, scan, entries.recipe, chosen, landmarks, paths, entries, masks)
+    return CasePlan(entries.case, scan, _plain_name(entries.recipe), chosen, landmarks, paths, entries, masks)
+
+
+def _plain_name(recipe: str) -> str:
+    """What a recipe is called wherever the case tells it: paths belong to a machine, and may carry names."""
+    return Path(recipe).stem if recipe.endswith(".toml") or os.sep in recipe else recipe
 
 
 def default_case_name(given: Path) -> str:
