@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from surgplan.case.casefile import CaseFile, LandmarkEntry, TrajectoryEntry
 from surgplan.case.recipe import Recipe
 from surgplan.params import Params
+from surgplan.printing.operations import Operation as Preparing
 from surgplan.segment.operations import Operation
 from surgplan.segment.structure import METHOD_TABLES, StructureParams
 
@@ -38,8 +39,11 @@ def recipes_markdown() -> str:
             parts += _structures()
         elif isinstance(info.annotation, type) and issubclass(info.annotation, Params):
             inner = _tables(info.annotation)
-            parts.append(_section(f"[{name}]", info.annotation, (info.annotation.__doc__ or "").strip(), (*inner,)))
+            skip = (*inner, "prepare") if name == "print" else (*inner,)
+            parts.append(_section(f"[{name}]", info.annotation, (info.annotation.__doc__ or "").strip(), skip))
             parts += [_section(f"[{name}.{key}]", model, str(model.__doc__).strip()) for key, model in inner.items()]
+            if name == "print":
+                parts += [f"## `[[print.prepare]]`\n\n{PREPARE}", _operations(Preparing, "do")]
     parts.append("# Case files\n")
     parts.append(_section("case.toml", CaseFile, "Keys at the top of a case file.", skip=("landmark", "trajectory")))
     parts.append(_section("[[landmark]]", LandmarkEntry, "A point that only this patient has."))
@@ -72,6 +76,25 @@ case file's. Lengths are true in every direction, whatever the shape of the voxe
 """
 
 
+PREPARE = """What is done to the parts before they are turned and placed, in the order of the tables; the page
+[printing.md](printing.md) shows how they work and what was measured.
+
+```toml
+[[print.prepare]]
+do = "cut"
+landmark = "nasion"
+normal = [0.0, 0.0, 1.0]
+
+[[print.prepare]]
+do = "text"
+text = "{case} {side}"
+```
+
+Lengths that concern the printer (walls, pins, gaps, letters) are those of the print; positions and landmarks are those
+of the body, in mm LPS.
+"""
+
+
 def _structures() -> list[str]:
     """`[[structure]]`, the tables of its methods, and its operations."""
     skip = (*METHOD_TABLES, "refine")
@@ -79,16 +102,20 @@ def _structures() -> list[str]:
     for name, model in METHOD_TABLES.items():
         title = f'method = "{name.replace("_", "-")}"'
         parts.append(_section(title, model, f"{model.__doc__}\n\nIts parameters, in the structure's table `{name}`:"))
-    parts.append(f"## `refine`\n\n{REFINE}")
-    rows = ["| op | what it does | key | type | default | range | meaning |", "| --- " * 7 + "|"]
-    for kind in get_args(get_args(Operation)[0]):
-        fields = [(name, info) for name, info in kind.model_fields.items() if name != "op"]
-        (op,) = get_args(kind.model_fields["op"].annotation)
-        head = f"| `{op}` | {kind.__doc__} "
+    return [*parts, f"## `refine`\n\n{REFINE}", _operations(Operation, "op")]
+
+
+def _operations(kinds: Any, key: str) -> str:
+    """The table of the operations that a list may hold; `key` is the one that names them."""
+    rows = [f"| {key} | what it does | key | type | default | range | meaning |", "| --- " * 7 + "|"]
+    for kind in get_args(get_args(kinds)[0]):
+        fields = [(name, info) for name, info in kind.model_fields.items() if name != key]
+        (called,) = get_args(kind.model_fields[key].annotation)
+        head = f"| `{called}` | {kind.__doc__} "
         for row in [_row(*field) for field in fields] or ["| | | | | |"]:
             rows.append(head + row)
             head = "| | "
-    return [*parts, "\n".join(rows) + "\n"]
+    return "\n".join(rows) + "\n"
 
 
 def _row(name: str, info: FieldInfo) -> str:

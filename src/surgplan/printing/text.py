@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from surgplan.errors import BadInput, WrongUsage
+from surgplan.errors import WrongUsage
 from surgplan.findings import Level
 from surgplan.model.frames import Array
 from surgplan.model.labels import Side
@@ -44,12 +44,12 @@ FORESHORTENED = 0.5
 def text(part: Part, operation: Text, context: Context) -> Done:
     """The part with its letters, on the flattest place that has room, as large as there is.
 
+    Where no place has room even for the lowest letters, a finding refuses the part: it would go out unmarked.
+
     Raises
     ------
     WrongUsage
         The text holds signs that cannot be drawn, or names what is not there to fill in.
-    BadInput
-        No place has room, even for the lowest letters.
     """
     if operation.landmark is not None:
         not_mirrored(part, "text")
@@ -65,12 +65,10 @@ def text(part: Part, operation: Text, context: Context) -> Done:
                 best = lines, patch
         if best is not None:
             return _made(part, operation, context, best[0], cap, best[1])
-    found = (
-        f"no place has room for the text `{words}`: in the lowest letters allowed, {operation.smallest_mm:g} mm, it is"
-    )
-    found += f" {least.width:.0f} × {least.height:.0f} mm in one line"
-    advice = "Shorten the text, allow lower letters or another place, or cut them less deep"
-    raise BadInput(part.name, found, advice=advice)
+    found = f"no place has room for the text `{words}`: in the lowest letters allowed, {operation.smallest_mm:g} mm, it"
+    found += f" is {least.width:.0f} × {least.height:.0f} mm in one line"
+    advice = "Shorten the text, allow lower letters or another place, cut them less deep, or raise them"
+    return Done((part,), (note("text", found, part, Level.REFUSE, advice=advice),))
 
 
 def said(part: Part, operation: Text, context: Context) -> str:
