@@ -11,9 +11,8 @@ const SEEN_THROUGH = 0.45;
 
 async function start(root: HTMLElement): Promise<void> {
   const scene = readScene();
-  const meshes = await Promise.all(scene.structures.map(readMesh));
   const scan = scene.scan ? new Scan(scene.scan) : null;
-  await scan?.read();
+  const [meshes] = await Promise.all([Promise.all(scene.structures.map(readMesh)), scan?.read()]);
   const canvases = {
     space: canvas("Structures in 3D. Arrow keys turn them, plus and minus enlarge."),
     over: make("canvas", { class: "v-over", "aria-hidden": "true" }),

@@ -17,6 +17,7 @@ export class Pane {
   readonly picture = document.createElement("canvas");
   zoom = 1;
   private drawnFor = "";
+  private shown = "";
   private lines: { key: string; segments: Float32Array }[];
   private pixels: ImageData;
 
@@ -66,10 +67,15 @@ export class Pane {
     return true;
   }
 
+  /** Draws what has changed: while structures are turned, slices stay as they are. */
   draw(state: State, pending: Vector[]): void {
+    const { clientWidth: wide, clientHeight: tall } = this.canvas;
+    const { cross, window: seen, looks, measures } = state;
+    const key = JSON.stringify([cross, seen, looks, measures, pending, this.zoom, wide, tall, devicePixelRatio]);
+    if (key === this.shown) return;
     const pen = prepared(this.canvas);
     if (!pen) return;
-    const { clientWidth: wide, clientHeight: tall } = this.canvas;
+    this.shown = key;
     pen.fillStyle = "#000";
     pen.fillRect(0, 0, wide, tall);
     const [left, top] = this.project(state, this.corners(state)[0]);

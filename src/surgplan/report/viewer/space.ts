@@ -125,7 +125,8 @@ export class Space {
     readonly scene: Scene,
     readonly meshes: Mesh[],
   ) {
-    this.renderer = new WebGLRenderer({ canvas, antialias: true, powerPreference: "high-performance" });
+    const antialias = !drawnBySoftware(); // without a graphics card it would double the time of each frame
+    this.renderer = new WebGLRenderer({ canvas, antialias, powerPreference: "high-performance" });
     this.renderer.localClippingEnabled = true;
     this.space.background = new Color(BACKGROUND);
     const places = [...scene.points.map((each) => each.at), ...scene.trajectories.flatMap((each) => [each.entry, each.target])];
@@ -252,6 +253,15 @@ export class Space {
       else drawn.scale.setScalar(size);
     }
   }
+}
+
+function drawnBySoftware(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return false;
+  const told = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
 
 function rod(path: Trajectory): Drawn {
