@@ -21,7 +21,7 @@ from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.surface.fidelity import FEWEST, Distances, level_distances, summary, surface_samples
 from surgplan.surface.ruler import Ruler
-from surgplan.surface.scan_boundary import scan_boundary
+from surgplan.surface.scan_boundary import Bools, ScanBoundary, scan_boundary
 
 SAMPLES = 20_000
 """Points at which the finished surface is measured, each way; steps on the way to it at a quarter of them."""
@@ -95,22 +95,32 @@ class Certifier:
 
     def __init__(self, volume: Volume | None, labels: LabelMap, label: Label) -> None:
         self._volume, self._labels, self._label = volume, labels, label
-        self._boundary = scan_boundary(volume, labels, label)
-        self._some = self._boundary.thinned(SAMPLES)
-        self._dropped = 0.0
+        self._gone: Surface | None = None
         self._steps: list[CertifiedStep] = []
         self._lost: Array = np.empty((0, 3))
 
     def leave_out(self, gone: Surface) -> None:
         """Bodies that were dropped on purpose: the boundary there counts no longer."""
-        if not len(gone.vertices):
-            return
+        self._gone = gone if len(gone.vertices) else None
+
+    @cached_property
+    def _boundary(self) -> ScanBoundary:
+        return scan_boundary(self._volume, self._labels, self._label)
+
+    @cached_property
+    def _dropped(self) -> Bools:
+        """Which of the thinned boundary's points lie on what was left out."""
+        points = self._boundary.thinned(SAMPLES).points
+        if self._gone is None:
+            return np.zeros(len(points), dtype=bool)
         from scipy.spatial import cKDTree
 
-        away, _ = cKDTree(gone.vertices).query(self._some.points)
-        near = away < 0.02 * self._labels.grid.spacing.min()
-        self._dropped = float(near.mean())
-        self._some = self._some.without(near)
+        away, _ = cKDTree(self._gone.vertices).query(points)
+        return np.asarray(away < 0.02 * self._labels.grid.spacing.min())
+
+    @cached_property
+    def _some(self) -> ScanBoundary:
+        return self._boundary.thinned(SAMPLES).without(self._dropped)
 
     def add(self, step: str, surface: Surface, ruler: Ruler | None = None, last: bool = False) -> None:
         """Measure the surface of a step; `ruler` is one of this surface, where there is one."""
@@ -195,5 +205,5 @@ class Certifier:
             steps=tuple(self._steps),
             lost_share=len(self._lost) / max(1, len(self._some.points)),
             lost_places=tuple(tuple(place) for place in places.tolist()),
-            dropped_share=self._dropped,
+            dropped_share=float(self._dropped.mean()) if len(self._dropped) else 0.0,
         )

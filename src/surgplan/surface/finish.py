@@ -73,15 +73,19 @@ def finished(
     max_triangles: int | None,
     watch: Callable[[str, Surface], None] = lambda *_: None,
 ) -> tuple[Surface, Topology, tuple[Finding, ...]]:
-    """The contour smoothed and simplified, its topology, and what had to be mended; `watch` sees the steps before.
+    """The contour smoothed and simplified, its topology, and what had to be mended; `watch` sees those before.
 
     Vertices of the result are exact in float32.
     """
     findings: list[Finding] = []
     smoothed = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
-    watch("smooth", smoothed)
+
+    def meanwhile() -> None:
+        watch("contour", contour.surface)
+        watch("smooth", smoothed)
+
     try:
-        surface, _ = simplify(smoothed, tolerance_mm, max_triangles, contour.farthest)
+        surface, _ = simplify(smoothed, tolerance_mm, max_triangles, contour.farthest, meanwhile)
     except NotManifold:
         surface, found = _mended(smoothed)
         findings += found

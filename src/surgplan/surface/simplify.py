@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 
 from surgplan.model.surface import Surface
-from surgplan.surface.merging import merged, usual_edge
-from surgplan.surface.solid import as_solid, from_solid
+from surgplan.surface.child import ChildFailed, ChildTookTooLong, in_child
+from surgplan.surface.merging import Floats, Ints, merged, usual_edge
+from surgplan.surface.solid import NotManifold, as_solid, from_solid, mesh_of_solid, solid_of_mesh
+
+Stage = tuple[Floats, Ints]
 
 CELLS = (1.4, 2.8)
 """Cells in which vertices are merged first, in lengths of the usual edge: takes most triangles from a contour."""
@@ -25,14 +31,26 @@ COARSER = 1.4
 """Growth of the steps while there are too many triangles."""
 
 
+WORTH_A_PROCESS = 100_000
+"""With more triangles after merging, a process of its own simplifies them, while this one does something else."""
+
+LONGEST_S = 3600.0
+"""Then it is given up, and the work is done here."""
+
+
 def simplify(
-    surface: Surface, tolerance_mm: float, max_triangles: int | None, farthest: Callable[[Surface], float]
+    surface: Surface,
+    tolerance_mm: float,
+    max_triangles: int | None,
+    farthest: Callable[[Surface], float],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> tuple[Surface, float]:
     """The surface with fewer triangles, and how far, mm, it then lies from what `farthest` measures against.
 
     Vertices are merged where the surface is flat; then manifold3d simplifies what is left. Each step is bounded, but
     not their sum, so the result is measured, and the last steps are taken back until it keeps `tolerance_mm`. When it
     still has more than `max_triangles`, steps go on growing without regard to the tolerance until it has fewer.
+    `meanwhile` is called once, for work that can be done at the same time.
 
     Raises
     ------
@@ -42,12 +60,10 @@ def simplify(
     Source: Lalish and others, manifold3d (Apache-2.0), `Manifold.simplify`.
     """
     cells = [share * usual_edge(surface.vertices, surface.triangles) for share in CELLS]
-    fewer = surface.with_mesh(*merged(surface.vertices, surface.triangles, cells, MERGING * tolerance_mm))
-    stages = [as_solid(fewer)]
-    for share in STEPS:
-        stages.append(stages[-1].simplify(share * tolerance_mm))
-    for solid in reversed(stages):
-        result = from_solid(solid, surface)
+    vertices, triangles = merged(surface.vertices, surface.triangles, cells, MERGING * tolerance_mm)
+    stages = _stages(vertices.astype(np.float32), triangles, [share * tolerance_mm for share in STEPS], meanwhile)
+    for points, faces in reversed(stages):
+        result = surface.with_mesh(points.astype(np.float64), faces)
         far = farthest(result)
         if far <= tolerance_mm:
             break
@@ -61,3 +77,31 @@ def simplify(
         step *= COARSER
     result = from_solid(coarse, surface)
     return result, farthest(result)
+
+
+def _stages(points: Floats, triangles: Ints, steps_mm: list[float], meanwhile: Callable[[], None]) -> list[Stage]:
+    """What `stages_of` gives, from another process where that is worth while."""
+    if len(triangles) < WORTH_A_PROCESS:
+        meanwhile()
+        return stages_of(points, triangles, steps_mm)
+    with ThreadPoolExecutor(1) as waiting:
+        order = (points, triangles, steps_mm)
+        made = waiting.submit(in_child, "surgplan.surface.simplify_child", order, LONGEST_S)
+        meanwhile()
+        try:
+            stages = made.result()
+        except (ChildFailed, ChildTookTooLong):
+            return stages_of(points, triangles, steps_mm)
+    if isinstance(stages, str):
+        raise NotManifold(stages)
+    return list(stages)
+
+
+def stages_of(points: Floats, triangles: Ints, steps_mm: list[float]) -> list[Stage]:
+    """The mesh, (n, 3) mm and (m, 3), and what it is after each of the steps, taken one upon the other."""
+    solid = solid_of_mesh(points, triangles)
+    stages = [(points, triangles)]
+    for step in steps_mm:
+        solid = solid.simplify(step)
+        stages.append(mesh_of_solid(solid))
+    return stages

@@ -32,6 +32,12 @@ def solid_of_mesh(vertices: NDArray[np.floating[Any]], triangles: NDArray[np.int
 
 def from_solid(solid: Any, like: Surface) -> Surface:
     """A `manifold3d.Manifold` as a surface of the same structure."""
+    points, triangles = mesh_of_solid(solid)
+    return like.with_mesh(points.astype(np.float64), triangles)
+
+
+def mesh_of_solid(solid: Any) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Its vertices, (n, 3) mm, and triangles, (m, 3)."""
     mesh = solid.to_mesh()
-    vertices = np.asarray(mesh.vert_properties, dtype=np.float64)[:, :3]
-    return like.with_mesh(vertices, np.asarray(mesh.tri_verts).astype(np.int32))
+    points = np.ascontiguousarray(np.asarray(mesh.vert_properties, dtype=np.float32)[:, :3])
+    return points, np.asarray(mesh.tri_verts).astype(np.int32)

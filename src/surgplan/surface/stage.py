@@ -114,8 +114,11 @@ def _one(
     reference = Contour(whole)
     certifier = Certifier(volume, labels, label)
     certifier.leave_out(specks)
-    certifier.add("contour", whole, reference.ruler)
-    surface, told, more = finished(reference, params.tolerance_mm, params.smooth, params.max_triangles, certifier.add)
+
+    def watch(step: str, seen: Surface) -> None:
+        certifier.add(step, seen, reference.ruler if seen is whole else None)
+
+    surface, told, more = finished(reference, params.tolerance_mm, params.smooth, params.max_triangles, watch)
     certifier.add("repair" if any(finding.check == "repair" for finding in more) else "finish", surface, last=True)
     lengths = surface.bounds[1] - surface.bounds[0]
     measures = SurfaceMeasures(
