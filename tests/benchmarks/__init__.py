@@ -9,6 +9,7 @@ machine. Nothing here asserts a time: the figures are for people to judge.
     case_large.py     the 512×512×400 example: made, run by surgplan, held against its truth
     bench_dicom2stl.py   dicom2stl on the same series, in an environment of its own, in turns with surgplan
     bench_read.py     reading a series, against pydicom and numpy; compressed, on one core and on all
+    bench_truth.py    surfaces of analytic bodies (bodies.py) held to the truth, beside dicom2stl's; plot.py draws it
     kernels.py        the single stages, each in a process of its own
     pages.py          docs/benchmarks.md from docs/benchmarks.json
 """

@@ -8,15 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import bench_dicom2stl, bench_read, kernels
+from tests.benchmarks import bench_dicom2stl, bench_read, bench_truth, kernels
 from tests.benchmarks.case_large import BUILD, Scan, example, run_surgplan, surgplan
 from tests.benchmarks.machine import facts
 from tests.benchmarks.measure import BenchmarkFailed, run, summary
-from tests.benchmarks.pages import page
+from tests.benchmarks.pages import TRUTH_PLOT, page
+from tests.benchmarks.plot import truth_plot
 from tests.benchmarks.truth import compare
 
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("dicom2stl", "help", "read", "kernels", "accuracy")
+PARTS = ("dicom2stl", "help", "read", "kernels", "accuracy", "truth")
 
 
 def say(line: str) -> None:
@@ -31,6 +32,8 @@ def measured(part: str, scan: Scan, times: int) -> Any:
         return bench_dicom2stl.bench(scan, times, say)
     if part == "read":
         return bench_read.bench(scan, times, say)
+    if part == "truth":
+        return bench_truth.bench(say)
     if part == "help":
         return summary([run([*surgplan(), "--help"], BUILD / "logs" / "help.log") for _ in range(10)])
     if not (case / "manifest.json").is_file():
@@ -65,6 +68,8 @@ def main() -> int:
     given.output.mkdir(parents=True, exist_ok=True)
     stored.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     (given.output / "benchmarks.md").write_text(page(results))
+    if results.get("truth"):
+        (given.output / TRUTH_PLOT).write_text(truth_plot(results["truth"]))
     print(given.output / "benchmarks.md")
     return 0
 

@@ -1,12 +1,15 @@
 """The measuring itself is right: times, memory, failures, and the page made from them."""
 
+import math
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.benchmarks.machine import facts
 from tests.benchmarks.measure import BenchmarkFailed, Run, in_turns, run, summary
 from tests.benchmarks.pages import page
+from tests.benchmarks.plot import truth_plot
 
 
 def test_a_process_is_measured_with_its_children(tmp_path):
@@ -50,3 +53,18 @@ def test_the_page_shows_medians_spread_and_ratio():
     assert "| surgplan | 2.00 (1.00 to 9.00) |" in text
     assert "surgplan is 2.5 times as fast" in text
     assert "| cores | " in text
+
+
+def test_the_table_of_truth_and_its_plot_show_each_scan():
+    row = {"body": "torus", "voxels": "1 × 1 × 1", "triangles": 10, "maximum_mm": 0.2, "place_mm": [1.0, 2.0, 3.0]}
+    row |= {"volume_percent": -0.2, "sound": True}
+    rows = [row | {"tool": "surgplan", "mean_mm": 0.02, "p95_mm": 0.05}]
+    rows += [row | {"tool": "another <1>", "mean_mm": 0.8, "p95_mm": 1.2}]
+    wanted = {"mean_mm": 0.05, "p95_mm": 0.12, "volume_percent": 0.5, "times": 4.0}
+    told = {"tolerance_mm": 0.1, "dicom2stl": "1", "wanted": wanted, "rows": rows}
+    text = page({"truth": told})
+    assert "| torus | 1 × 1 × 1 | another <1> | 10 | 0.800 | 1.200 | 0.20 at (1, 2, 3) | -0.20 | yes | 40.0 |" in text
+    assert "surgplan meets all three in 1 of 1 scans" in text
+    bars = ElementTree.fromstring(truth_plot(told)).findall(".//{*}rect")
+    heights = [float(bar.get("height")) for bar in bars if bar.get("width") == "16"]
+    assert heights == pytest.approx([240 * math.log10(0.05 / 0.01) / 3, 240 * math.log10(1.2 / 0.01) / 3], abs=0.1)
