@@ -11,5 +11,6 @@ machine. Nothing here asserts a time: the figures are for people to judge.
     bench_read.py     reading a series, against pydicom and numpy; compressed, on one core and on all
     bench_truth.py    surfaces of analytic bodies (bodies.py) held to the truth, beside dicom2stl's; plot.py draws it
     kernels.py        the single stages, each in a process of its own
+    side_by_side.py   each kernel beside the fastest library for its job
     pages.py          docs/benchmarks.md from docs/benchmarks.json
 """

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import bench_dicom2stl, bench_read, bench_truth, kernels
+from tests.benchmarks import bench_dicom2stl, bench_read, bench_truth, kernels, side_by_side
 from tests.benchmarks.case_large import BUILD, Scan, example, run_surgplan, surgplan
 from tests.benchmarks.machine import facts
 from tests.benchmarks.measure import BenchmarkFailed, run, summary
@@ -17,7 +17,7 @@ from tests.benchmarks.plot import truth_plot
 from tests.benchmarks.truth import compare
 
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("dicom2stl", "help", "read", "kernels", "accuracy", "truth")
+PARTS = ("dicom2stl", "help", "read", "kernels", "libraries", "accuracy", "truth")
 
 
 def say(line: str) -> None:
@@ -40,6 +40,8 @@ def measured(part: str, scan: Scan, times: int) -> Any:
         run_surgplan(scan, case)
     if part == "kernels":
         return kernels.bench(scan.series, case, scan.recipe, say)
+    if part == "libraries":
+        return side_by_side.bench(case, say)
     return compare(case, scan.truth) if scan.truth else {}
 
 
