@@ -87,8 +87,8 @@ def _libraries(told: dict[str, Any]) -> str:
     within = sum(figures.get("ratio", float("inf")) <= LIBRARY_RATIO for figures in told.values())
     lines = [
         "## Beside the fastest libraries\n",
-        "Processor seconds (user and system, children too) on the full-size skull, both in one process in turns, median",
-        f"of three. Wanted: at most {LIBRARY_RATIO} times the library's; {within} of {len(told)} jobs are within that.\n",
+        "Processor seconds (user and system, children too) on the full-size skull, both in one process in turns,",
+        f"median of three. Wanted: at most {LIBRARY_RATIO} times the library's; {within} of {len(told)} jobs keep that.\n",
         _table(["job", "surgplan s", "library s", "ratio", "the library, and what it leaves out"], rows),
     ]
     return "\n".join(lines)
