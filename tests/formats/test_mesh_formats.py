@@ -199,6 +199,15 @@ def test_a_unit_that_nobody_states_is_told_with_evidence(tmp_path: Path, scale: 
     assert stated.assumed == ()
 
 
+def test_a_frame_that_nobody_states_is_told_with_the_sides_that_it_makes(tmp_path: Path) -> None:
+    box = trimesh.creation.box((40, 30, 20))
+    box.apply_translation((50, -60, 7))
+    box.export(tmp_path / "x.stl")
+    finding = next(each for each in read_meshes(tmp_path / "x.stl").findings if each.check == "frame")
+    assert "50 mm left and 60 mm anterior of the origin; in RAS it would be right and posterior" in finding.measured
+    assert read_meshes(tmp_path / "x.stl", Told("mm", "RAS")).surfaces[0].bounds[0] == pytest.approx([-70, 45, -3])
+
+
 def test_ras_is_a_half_turn_and_mirrors_nothing(tmp_path: Path) -> None:
     trimesh.Trimesh(wedge().vertices, wedge().triangles).export(tmp_path / "x.stl")
     found = read_meshes(tmp_path / "x.stl", Told("mm", "RAS")).surfaces[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surgplan.case.manifest import MANIFEST, read_manifest
 from surgplan.case.verify import verify_case
@@ -15,10 +16,12 @@ from surgplan.errors import Missing
 from surgplan.findings import Finding, Level
 from surgplan.formats.mesh_parts import joined
 from surgplan.formats.mesh_units import NOBODY, Told
+from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.printing.printers import Printer
 from surgplan.printing.thickness import Walls, walls
 from surgplan.printing.wall_check import thin_walls
+from surgplan.surface.holes import border_loops
 from surgplan.surface.topology import Topology, is_closed, topology
 
 SEAM = 1e-6
@@ -152,8 +155,20 @@ def _seam(surface: Surface, told: Topology) -> str:
     step = SEAM * float((surface.bounds[1] - surface.bounds[0]).max())
     vertices, triangles = joined(np.round(surface.corners.reshape(-1, 3) / step))
     if not is_closed(triangles, len(vertices)):
-        return ""
+        return _holes(vertices * step, triangles)
     return f"; it closes when points nearer than {step:.2g} mm are joined"
+
+
+def _holes(vertices: Array, triangles: NDArray[np.int32]) -> str:
+    """How many holes there are, and the width and place of the widest; nothing for a soup of single triangles."""
+    loops = border_loops(triangles)
+    if not loops or len(loops) > len(triangles) / 2:
+        return ""
+    lines = [vertices[loop] for loop in loops]
+    wide = [float(np.linalg.norm(np.ptp(line, axis=0))) for line in lines]
+    x, y, z = np.round(lines[int(np.argmax(wide))].mean(axis=0), 6) + 0.0
+    count = f"{len(loops)} holes, the widest" if len(loops) > 1 else "one hole,"
+    return f": {count} {max(wide):.3g} mm wide at ({x:.4g}, {y:.4g}, {z:.4g})"
 
 
 def _check_case(folder: Path, printer: Printer | None) -> list[Checked]:

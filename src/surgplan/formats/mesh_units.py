@@ -68,21 +68,23 @@ def placed(path: Path, contents: Contents, told: Told = NOBODY) -> MeshFile:
     parts = [part for part in contents.parts if len(part.triangles)]
     if not parts:
         raise BadInput(path, "has no triangles", "a mesh", EXPORT_AGAIN)
-    unit, unit_findings, unit_assumed = _unit(path, contents, told, _extent(path, parts))
-    frame, frame_findings, frame_assumed = _frame(path, contents, told)
+    low, high = _ends(path, parts)
+    unit, unit_findings, unit_assumed = _unit(path, contents, told, float((high - low).max()))
+    middle = (low + high) / 2 * UNITS_MM[unit]
+    frame, frame_findings, frame_assumed = _frame(path, contents, told, middle)
     surfaces = tuple(_surface(part, contents.welded, UNITS_MM[unit], frame) for part in parts)
     assumed = [name for name, is_so in (("unit", unit_assumed), ("frame", frame_assumed)) if is_so]
     findings = (*contents.findings, *unit_findings, *frame_findings)
     return MeshFile(surfaces, findings, unit, frame.name, tuple(assumed))
 
 
-def _extent(path: Path, parts: list[Part]) -> float:
-    """Largest extent along an axis, in the file's own unit."""
+def _ends(path: Path, parts: list[Part]) -> tuple[Array, Array]:
+    """Lowest and highest coordinates, (3,) each, in the file's own unit."""
     low = np.min([part.vertices.min(axis=0) for part in parts], axis=0)
     high = np.max([part.vertices.max(axis=0) for part in parts], axis=0)
     if not np.isfinite([low, high]).all():
         raise BadInput(path, "has a vertex that is not finite", "numbers", EXPORT_AGAIN)
-    return float((high - low).max())
+    return low, high
 
 
 def _unit(path: Path, contents: Contents, told: Told, extent: float) -> tuple[str, list[Finding], bool]:
@@ -124,7 +126,7 @@ def _evidence(extent: float, unit: str) -> str:
     return f"{told}; it would be {', '.join(usual)}" if usual else told
 
 
-def _frame(path: Path, contents: Contents, told: Told) -> tuple[Frame, list[Finding], bool]:
+def _frame(path: Path, contents: Contents, told: Told, middle: Array) -> tuple[Frame, list[Finding], bool]:
     """The frame to take, what to say about it, and whether it had to be assumed."""
     stated = contents.stated
     if not told.frame and stated.frame and stated.frame not in FRAMES:
@@ -142,13 +144,21 @@ def _frame(path: Path, contents: Contents, told: Told) -> tuple[Frame, list[Find
             return frame, say(Level.WARN, f"the file states {stated.frame}; {told.frame} taken, as you state"), False
         return frame, say(Level.NOTE, f"{told.frame}, as you state"), False
     if not stated.frame:
-        return frame, say(Level.WARN, "the file states no frame; LPS taken, as 3D Slicer does"), True
+        return frame, say(Level.WARN, f"the file states no frame; LPS taken, as 3D Slicer does: {_sides(middle)}"), True
     if frame == GLTF:
         measured = "glTF knows no patient: +y taken for superior, +z for anterior, +x for left"
         return frame, say(Level.WARN, measured), True
     if "frame" in stated.assumed:
         return frame, say(Level.WARN, f"the file says that its frame was assumed: {frame}"), True
     return frame, say(Level.NOTE, "carried from RAS to LPS") if frame == RAS else [], False
+
+
+def _sides(middle: Array) -> str:
+    """On which sides of the origin the middle, (3,) mm, lies in LPS, and in RAS: what a look at the scan decides."""
+    x, y, _ = middle.tolist()
+    sides, depths = ("left", "right"), ("posterior", "anterior")
+    told = f"its middle lies {abs(x):.3g} mm {sides[x < 0]} and {abs(y):.3g} mm {depths[y < 0]} of the origin"
+    return f"{told}; in RAS it would be {sides[x >= 0]} and {depths[y >= 0]}"
 
 
 def _surface(part: Part, welded: bool, scale: float, frame: Frame) -> Surface:
