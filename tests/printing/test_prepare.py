@@ -210,3 +210,28 @@ def test_operations_are_done_in_their_order_and_on_their_structure_only() -> Non
 def test_an_unknown_operation_names_the_nearest() -> None:
     with pytest.raises(WrongUsage, match="Did you mean `hollow`"):
         prepared(box((60, 40, 50)), {"do": "holow"})
+
+
+def test_joined_parts_are_cut_together_and_a_plug_leaves_them() -> None:
+    bone, tumour = box((40, 40, 40)), named(ball(6, (18, 0, 10)), 2, "tumour")
+    join = {"do": "join", "structures": ["bone", "tumour"]}
+    cut = {"do": "cut", "normal": [0, 0, 1], "point_mm": [0, 0, 0], "connector": "none"}
+    made = prepared([bone, tumour], join, cut)
+    groups = {part.name: part.group for part in made.parts}
+    assert groups["tumour"] == groups["bone B"] != groups["bone A"]
+    assert all(groups.values())
+    window = {"do": "window", "point_mm": [-20, 0, 0], "diameter_mm": 10, "depth_mm": 8, "structure": "bone"}
+    groups = {part.name: part.group for part in prepared([bone, tumour], join, window).parts}
+    assert groups["bone"] == groups["tumour"] != ""
+    assert groups["bone window"] == ""
+    with pytest.raises(WrongUsage, match="Put `join` before"):
+        prepared([bone, tumour], cut, join)
+
+
+def test_what_lies_behind_the_plane_as_a_whole_is_left_out_and_told() -> None:
+    bone, other = box((40, 40, 40)), named(ball(6, (0, 0, -50)), 2, "other")
+    made = prepared([bone, other], {"do": "crop_plane", "normal": [0, 0, 1], "point_mm": [0, 0, 0]})
+    assert [part.name for part in made.parts] == ["bone"]
+    assert any(finding.level is Level.WARN and finding.subject == "other" for finding in made.findings)
+    with pytest.raises(BadInput, match=r"bone: the plane of `crop_plane` misses it by 6\.0 mm"):
+        prepared([bone, other], {"do": "crop_plane", "normal": [0, 0, 1], "point_mm": [0, 0, -26]})

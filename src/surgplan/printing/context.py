@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from surgplan.errors import WrongUsage
@@ -51,6 +51,16 @@ class Done:
     parts: tuple[Part, ...]
     findings: tuple[Finding, ...] = ()
     calipers: tuple[Caliper, ...] = ()
+
+
+def together(made: Iterable[Done]) -> Done:
+    """What was made of several parts, in their order."""
+    every = list(made)
+    return Done(
+        tuple(part for done in every for part in done.parts),
+        tuple(finding for done in every for finding in done.findings),
+        tuple(caliper for done in every for caliper in done.calipers),
+    )
 
 
 def note(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from surgplan.errors import BadInput
-from surgplan.findings import Finding
+from surgplan.findings import Finding, Level
 from surgplan.model.part import Part
-from surgplan.printing.context import Context, Done, modified, not_mirrored, note
+from surgplan.printing.context import Context, Done, modified, not_mirrored, note, together
 from surgplan.printing.operations import CropBox, CropPlane
-from surgplan.printing.planes import must_meet, plane_of
+from surgplan.printing.planes import plane_of, sides
 from surgplan.printing.shapes import box
 from surgplan.printing.solids import Solid, built
 from surgplan.surface.regions import Region
@@ -34,12 +34,25 @@ def crop_box(part: Part, operation: CropBox, context: Context) -> Done:
     )
 
 
-def crop_plane(part: Part, operation: CropPlane, context: Context) -> Done:
-    """What lies beyond the plane; `BadInput` when the plane misses."""
+def crop_plane(parts: list[Part], operation: CropPlane, context: Context) -> Done:
+    """What lies beyond the plane; parts that lie behind it as a whole go.
+
+    Raises
+    ------
+    BadInput
+        The plane meets none of them.
+    """
     plane = plane_of(operation, context)
-    must_meet(plane, part, "crop_plane")
-    kept = Solid.of_surface(part.surface).beyond(plane.normal, plane.offset)
-    return _kept(part, kept, "cropped by a plane", lambda points: np.asarray(plane.heights(points) < EDGE_MM))
+    made = list[Done]()
+    for part, side in zip(parts, sides(plane, parts, "crop_plane"), strict=True):
+        if side > 0:
+            made.append(Done((part,)))
+        elif side < 0:
+            made.append(Done((), (note("crop", "lies behind the plane as a whole: left out", part, Level.WARN),)))
+        else:
+            kept = Solid.of_surface(part.surface).beyond(plane.normal, plane.offset)
+            made.append(_kept(part, kept, "cropped by a plane", lambda points: plane.heights(points) < EDGE_MM))
+    return together(made)
 
 
 def _kept(part: Part, kept: Solid, what: str, gone: Region) -> Done:

@@ -13,10 +13,11 @@ from surgplan.model.frames import Array
 from surgplan.model.part import Part
 from surgplan.model.surface import Surface
 from surgplan.printing.connectors import Connectors, connectors
-from surgplan.printing.context import Context, Done, modified, note
+from surgplan.printing.context import Context, Done, modified, note, together
 from surgplan.printing.operations import Cut
-from surgplan.printing.planes import must_meet, plane_of
+from surgplan.printing.planes import plane_of, sides
 from surgplan.printing.section import Plane
+from surgplan.printing.shells import shells
 from surgplan.printing.solids import Built, Solid, built, united
 from surgplan.surface.regions import Region
 from surgplan.surface.ruler import Ruler
@@ -27,23 +28,30 @@ AT_PLANE_MM = 1e-3
 """So near to the plane a point counts as on the cut: vertices are kept in float32."""
 
 
-def cut(part: Part, operation: Cut, context: Context) -> Done:
-    """The part in two, or in as many as fit the printer.
+def cut(parts: list[Part], operation: Cut, context: Context) -> Done:
+    """Each part in two, or in as many as fit the printer; a group of parts becomes one on each side of the plane.
 
     Raises
     ------
     BadInput
-        The plane misses the part.
+        The plane meets none of the parts.
     FailedCheck
         The two do not make up the whole.
     """
     if operation.fit:
         from surgplan.printing.fit import cut_to_fit
 
-        return cut_to_fit(part, operation, context)
+        return together(cut_to_fit(part, operation, context) for part in parts)
     plane = plane_of(operation, context)
-    must_meet(plane, part, "cut")
-    return cut_at(part, plane, operation, context)
+    made = list[Done]()
+    for part, side in zip(parts, sides(plane, parts, "cut"), strict=True):
+        if side:
+            told = f"lies {'beyond' if side > 0 else 'behind'} the plane as a whole: not cut"
+            whole = replace(part, group=_names(part.group)[side > 0] if part.group else "")
+            made.append(Done((whole,), (note("cut", told, part),)))
+        else:
+            made.append(cut_at(part, plane, operation, context))
+    return together(made)
 
 
 def cut_at(part: Part, plane: Plane, operation: Cut, context: Context) -> Done:
@@ -70,10 +78,13 @@ def cut_at(part: Part, plane: Plane, operation: Cut, context: Context) -> Done:
     parts, told = [], list[Finding]()
     for each, name, side in zip(made, names, ("behind", "beyond"), strict=False):
         what = f"cut by a plane; this part lies {side} it{_told(found, operation, context)}"
-        own = replace(part, name=name)
+        own = replace(part, name=name, group=_names(part.group)[side == "beyond"] if part.group else "")
         changed, wrong = modified(own, each.surface(surface), "cut", what, measured, [_place(plane, found, side)])
         parts.append(changed)
         told += wrong
+    if len(made) > 2 and (loose := shells(parts[0].surface)[0] - shells(made[2].surface(surface))[0]) > 0:
+        advice = "Choose pins, or move the plane"
+        told.append(note("connectors", f"the connector leaves {loose} loose pieces", parts[0], Level.WARN, "0", advice))
     return Done(tuple(parts), (*_findings(part, found, operation, context, names), *told))
 
 

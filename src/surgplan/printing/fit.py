@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from surgplan.errors import BadInput
+from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Finding, Level
 from surgplan.model.frames import Array
 from surgplan.model.part import Part
@@ -34,9 +34,14 @@ def cut_to_fit(part: Part, operation: Cut, context: Context) -> Done:
 
     Raises
     ------
+    WrongUsage
+        It is joined to others.
     BadInput
         It would take more than `MOST_PARTS`.
     """
+    if part.group:
+        found = f"`fit` finds other planes for each of the joined structures, and {part.name} is joined"
+        raise WrongUsage("print.prepare, cut", found, advice="Give a plane")
     limit = _limit(operation, context)
     waiting, fitting = [part], list[Part]()
     findings = list[Finding]()

@@ -28,7 +28,7 @@ def join(parts: tuple[Part, ...], operation: Join, context: Context) -> Done:
     Raises
     ------
     WrongUsage
-        No part is of one of the structures.
+        No part is of one of the structures, or several are.
     BadInput
         One lies wholly within those that are named later.
     """
@@ -37,6 +37,10 @@ def join(parts: tuple[Part, ...], operation: Join, context: Context) -> Done:
         if name not in known:
             found = f"there is no structure `{name}` to join"
             raise WrongUsage("print.prepare, join", found, advice=nearest(name, known))
+    several = [name for name in operation.structures if sum(part.structure == name for part in parts) > 1]
+    if several:
+        found = f"`{several[0]}` is in several parts by then"
+        raise WrongUsage("print.prepare, join", found, advice="Put `join` before what parts it")
     ours = [part for name in operation.structures for part in parts if part.structure == name]
     findings = _apart(ours, context)
     made, told = _fused(ours) if operation.fuse else _carved(ours, operation)

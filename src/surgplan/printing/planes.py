@@ -28,12 +28,24 @@ def plane_of(operation: OnPlane, context: Context) -> Plane:
     return Plane.through(np.array(point), np.array(operation.normal))
 
 
-def must_meet(plane: Plane, part: Part, what: str) -> None:
-    """`BadInput` when the whole part lies on one side of the plane."""
-    not_mirrored(part, what)
-    heights = plane.heights(part.surface.vertices)
-    low, high = float(heights.min()), float(heights.max())
-    if low >= 0 or high <= 0:
-        found = f"the plane of `{what}` misses it by {max(low, -high):.1f} mm"
+def sides(plane: Plane, parts: list[Part], what: str) -> list[int]:
+    """For each part 1 when it lies beyond the plane, −1 when behind, 0 when the plane meets it.
+
+    Raises
+    ------
+    BadInput
+        The plane meets none of them; how far it misses the nearest is told.
+    """
+    found, misses = [], []
+    for part in parts:
+        not_mirrored(part, what)
+        heights = plane.heights(part.surface.vertices)
+        low, high = float(heights.min()), float(heights.max())
+        found.append(1 if low >= 0 else -1 if high <= 0 else 0)
+        misses.append((max(low, -high), part, low, high))
+    if parts and 0 not in found:
+        _, part, low, high = min(misses, key=lambda each: each[0])
+        told = f"the plane of `{what}` misses it by {max(low, -high):.1f} mm"
         reach = f"offset {low + plane.offset:.1f} to {high + plane.offset:.1f} mm along the normal"
-        raise BadInput(part.name, found, f"a plane within its reach ({reach})", "Move the plane")
+        raise BadInput(part.name, told, f"a plane within its reach ({reach})", "Move the plane")
+    return found

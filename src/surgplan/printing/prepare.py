@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from surgplan.errors import BadInput
 from surgplan.findings import Finding
 from surgplan.model.part import Caliper, Part, parts_of, unique_names
 from surgplan.model.surface import Surface
 from surgplan.printing import operations as ops
 from surgplan.printing.base import base
-from surgplan.printing.context import Context, Done, chosen
+from surgplan.printing.context import Context, Done, chosen, together
 from surgplan.printing.crop import crop_box, crop_plane
 from surgplan.printing.cut import cut
 from surgplan.printing.extras import calipers, cube
@@ -44,7 +45,7 @@ def prepare_parts(surfaces: Sequence[Surface], operations: Sequence[ops.Operatio
     WrongUsage
         An operation names a structure or landmark that is not there.
     BadInput
-        An operation cannot be done on this part: a plane misses it, no place has room for a text.
+        An operation cannot be done on this part: a plane misses it, a wall is thicker than it.
     OutOfResources
         A boolean took too long.
     """
@@ -62,36 +63,44 @@ def prepare_parts(surfaces: Sequence[Surface], operations: Sequence[ops.Operatio
 
 
 def _apply(parts: tuple[Part, ...], operation: ops.Operation, context: Context, what: str) -> Done:
-    on_all = TOGETHER.get(type(operation))
+    on_all = ON_ALL.get(type(operation))
     if on_all is not None:
         return on_all(parts, operation, context)
-    made: list[Part] = []
-    findings: list[Finding] = []
-    distances: list[Caliper] = []
-    structure = getattr(operation, "structure", "")
-    for part, wanted in zip(parts, chosen(parts, structure, what), strict=True):
-        done = ONE_BY_ONE[type(operation)](part, operation, context) if wanted else Done((part,))
-        made += done.parts
-        findings += done.findings
-        distances += done.calipers
-    return Done(tuple(made), tuple(findings), tuple(distances))
+    wanted = chosen(parts, getattr(operation, "structure", ""), what)
+    ours = [part for part, so in zip(parts, wanted, strict=True) if so]
+    at_once = AT_ONCE.get(type(operation))
+    done = (
+        at_once(ours, operation, context)
+        if at_once
+        else together(ONE_BY_ONE[type(operation)](part, operation, context) for part in ours)
+    )
+    if ours and not done.parts:
+        raise BadInput(what, "leaves nothing to print", advice="Change that operation in the recipe")
+    first = wanted.index(True) if ours else 0
+    others = [(n, part) for n, (part, so) in enumerate(zip(parts, wanted, strict=True)) if not so]
+    before, after = (tuple(part for n, part in others if (n < first) is so) for so in (True, False))
+    return replace(done, parts=(*before, *done.parts, *after))
 
 
-TOGETHER: dict[type, Callable[[tuple[Part, ...], Any, Context], Done]] = {
+ON_ALL: dict[type, Callable[[tuple[Part, ...], Any, Context], Done]] = {
     ops.Join: join,
     ops.Mirror: mirror,
     ops.Calipers: calipers,
     ops.Cube: cube,
 }
-"""Operations on all parts at once."""
+"""Operations that see all parts."""
+
+AT_ONCE: dict[type, Callable[[list[Part], Any, Context], Done]] = {
+    ops.CropPlane: crop_plane,
+    ops.Cut: cut,
+}
+"""Operations on all parts that they are for, at once."""
 
 ONE_BY_ONE: dict[type, Callable[[Part, Any, Context], Done]] = {
     ops.CropBox: crop_box,
-    ops.CropPlane: crop_plane,
     ops.Thicken: thicken,
     ops.Struts: struts,
     ops.Window: window,
-    ops.Cut: cut,
     ops.Hollow: hollow,
     ops.Base: base,
     ops.Text: text,

@@ -18,6 +18,7 @@ from surgplan.printing.operations import Text
 from surgplan.printing.patch import ANTERIOR, SUPERIOR, Finder, Patch, Wish
 from surgplan.printing.relief import Relief
 from surgplan.printing.solids import Solid, built
+from surgplan.printing.window import is_plug
 
 LOWER = 0.8
 """Letters become lower in steps of this ratio until there is room."""
@@ -68,7 +69,8 @@ def text(part: Part, operation: Text, context: Context) -> Done:
     found = f"no place has room for the text `{words}`: in the lowest letters allowed, {operation.smallest_mm:g} mm, it"
     found += f" is {least.width:.0f} × {least.height:.0f} mm in one line"
     advice = "Shorten the text, allow lower letters or another place, cut them less deep, or raise them"
-    return Done((part,), (note("text", found, part, Level.REFUSE, advice=advice),))
+    level = Level.WARN if is_plug(part) else Level.REFUSE  # a plug is seen to belong to its window
+    return Done((part,), (note("text", found, part, level, advice=advice),))
 
 
 def said(part: Part, operation: Text, context: Context) -> str:

@@ -28,6 +28,7 @@ NARROWEST_MM = 0.5
 OUT_MM = 0.5
 """The tool reaches so far out of the highest place within the window, on the print."""
 SAMPLES = 40_000
+PLUG = "the plug"
 FARTHEST = 2.0
 """A window's middle must lie within so many of its radii of the surface."""
 
@@ -76,6 +77,11 @@ def window(part: Part, operation: Window, context: Context) -> Done:
     )
 
 
+def is_plug(part: Part) -> bool:
+    """Whether the part was taken out of a window."""
+    return any(done.kind == "window" and done.what.startswith(PLUG) for done in part.modifications)
+
+
 def _seat(surface: Surface, middle: Array, radius: float, name: str, context: Context) -> tuple[Array, Array, float]:
     """The surface's place nearest to the middle, axes with the mean normal outward, and the highest place, mm."""
     place, _ = Ruler(surface.vertices, surface.triangles).nearest(middle)
@@ -116,12 +122,13 @@ def _round(place: Array, axes: Array, radius: float, top: float, slope: float, g
 def _parts(part: Part, made: list[Surface], operation: Window, measured: dict[str, float], hole: Region) -> Done:
     what = f"a window of {operation.diameter_mm:g} mm, tapered by {operation.taper_deg:g}°, gap {operation.gap_mm:g} mm"
     frame, wrong = modified(part, made[0], "window", what, measured, [hole])
-    own = replace(part, name=f"{part.name[: LONGEST_NAME - 7]} window")
+    # the plug leaves the group: printed in its place it would fuse with the frame
+    own = replace(part, name=f"{part.name[: LONGEST_NAME - 7]} window", group="")
 
     def beyond(points: Array) -> NDArray[np.bool_]:
         return ~hole(points)
 
-    plug, also = modified(own, made[1], "window", f"the plug of {what}", measured, [beyond, _side_of(made[1])])
+    plug, also = modified(own, made[1], "window", f"{PLUG} of {what}", measured, [beyond, _side_of(made[1])])
     findings = [note("window", f"{what}; the plug is {plug.name}", part)]
     count, _ = shells(made[1])
     if count > 1:
