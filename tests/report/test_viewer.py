@@ -88,9 +88,10 @@ def only(volume, surfaces):
     return replace(small_case(), volume=volume, labels=labels, surfaces=tuple(surfaces), measures=measures, **empty)
 
 
-def view(at, window=(500, 3000), camera=(0, 0, 60, 0, 0, 0), looks=()):
+def view(at, window=(500, 3000), camera=(0, 0, 60, 0, 0, 0), looks=(), measures=()):
     """The fragment of a link that shows a place, LPS mm."""
-    kept = {"s": list(looks), "c": camera, "x": list(at), "w": window, "k": ["none", 0.5, 0], "m": "", "p": 0, "d": []}
+    kept = {"s": list(looks), "c": camera, "x": list(at), "w": window, "k": ["none", 0.5, 0]}
+    kept |= {"m": "", "p": 0, "d": list(measures)}
     return "#view=" + quote(json.dumps(kept))
 
 
@@ -243,6 +244,15 @@ def test_a_link_opens_the_same_view_and_a_bad_one_the_usual(browser, small):
     for bad in ("#view=%7B%7D", "#view=[", view((0, 0, 0), looks=[[1, 1, "red;"]]), view((0, 0, 1e999)), "#done"):
         with opened_report(browser, small, fragment=bad) as seen:
             np.testing.assert_allclose(seen.status[0], usual, atol=0.06)
+
+
+@pytest.mark.slow
+def test_angles_are_those_of_geometry(browser, small):
+    """At (0, 0, 0), between x and the diagonal of x and y: 45°; between y and z: 90°."""
+    corners = [[[9, 0, 0], [0, 0, 0], [5, 5, 0]], [[0, 3, 0], [0, 0, 0], [0, 0, 8]]]
+    looks = [[1, 1, "#e8dcc0"], [1, 1, "#c82828"]]
+    with opened_report(browser, small, fragment=view((0, 0, 0), looks=looks, measures=corners)) as seen:
+        assert seen.page.locator(".v-measures li b").all_inner_texts() == ["45.0°", "90.0°"]
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def _choices(volume: Volume, full: bool) -> Iterator[tuple[tuple[int, int, int],
         if (block >= size).all():
             return
         spacing = np.where(block < size, volume.grid.spacing * block, np.inf)
-        block[spacing < spacing.min() * 1.3] += 1  # nearly equal ones grow together
+        block[spacing < spacing.min() * 1.05] += 1  # those that are as good as equal grow together
 
 
 def _blocks(array: NDArray[Any], block: tuple[int, int, int]) -> NDArray[np.float32]:
