@@ -47,6 +47,22 @@ install_system_packages() {
     fi
 }
 
+# CuraEngine's package lacks the definition of a printer, without which it slices nothing; that of Cura, which has it,
+# would install a hundred packages more. Two files of it are enough; tests are skipped without them.
+fetch_cura_definitions() {
+    local target="$venv/share/cura/resources" folder
+    [ "$kind" = test ] && [ ! -d "$target/definitions" ] && [ ! -d /usr/share/cura ] || return 0
+    command -v dpkg-deb >/dev/null || return 0
+    folder=$(mktemp -d)
+    if (cd "$folder" && chmod 755 . && apt-get download -qq cura >/dev/null 2>&1 && dpkg-deb -x cura_*.deb .); then
+        mkdir -p "$target/definitions"
+        cp "$folder"/usr/share/cura/resources/definitions/fdm{printer,extruder}.def.json "$target/definitions/"
+    else
+        say "the definition of a printer for CuraEngine could not be fetched; its tests are skipped"
+    fi
+    rm -rf "$folder"
+}
+
 find_python() {
     for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3; do
         if command -v "$candidate" >/dev/null &&
@@ -105,4 +121,5 @@ build_viewer() {
 
 install_system_packages
 make_environment
+fetch_cura_definitions
 build_viewer || say "the viewer could not be built (Node.js $oldest_node and npm's registry are needed): reports come without it"

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import trimesh
 
+from surgplan.formats.meshes import read_mesh, write_mesh
+from surgplan.formats.threemf import read_threemf
+from tests.printing.shapes import body, box, joined
 from tests.program import surgplan
 
 FAULTS = ("Degenerate facets", "Edges fixed", "Facets removed", "Facets added", "Facets reversed", "Backwards edges")
@@ -75,3 +81,130 @@ def test_prusaslicer_slices_it_without_a_repair(case: Path, tmp_path: Path, name
     assert done.returncode == 0, done.stdout + done.stderr
     assert target.stat().st_size > 100_000
     assert not re.search(r"repair|error|not manifold", done.stdout + done.stderr, re.IGNORECASE)
+
+
+EXAMPLES = ("skull", "femur", "vessel")
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    assert surgplan("example", request.param, "--size", "small", "-o", folder / "x").code == 0
+    ended = surgplan("run", folder / "x" / "case.toml", "-o", folder / "case", "--set", "report.pictures=false")
+    assert ended.code == 0, ended.err
+    return folder / "case"
+
+
+def models(case: Path) -> list[Path]:
+    return sorted(path for path in (case / "print").iterdir() if path.suffix in (".3mf", ".stl"))
+
+
+@pytest.mark.slow
+def test_prusaslicer_slices_every_example(example: Path, tmp_path: Path) -> None:
+    prusa = program("prusa-slicer")
+    for path in models(example):
+        target = tmp_path / f"{path.name}.gcode"
+        words = [prusa, "--export-gcode", "--layer-height", "0.3", "--support-material", "-o", str(target), str(path)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, path.name + done.stdout + done.stderr
+        assert not re.search(r"repair|error|not manifold|out of bounds", done.stdout + done.stderr, re.IGNORECASE)
+        text = target.read_text("utf-8", "replace")
+        assert text.count(";LAYER_CHANGE") > 10
+
+
+@pytest.mark.slow
+def test_curaengine_slices_every_example_in_the_right_size(example: Path, tmp_path: Path) -> None:
+    for path in models(example):
+        if path.suffix == ".stl":  # the engine itself reads no 3MF
+            low, high = extruded(path, tmp_path)
+            size = np.ptp(read_mesh(path)[0].bounds, axis=0)
+            assert high[:2] - low[:2] + LINE == pytest.approx(size[:2], abs=0.5), path.name
+            assert high[2] == pytest.approx(size[2], abs=0.4), path.name
+
+
+def test_curaengine_slices_a_nested_part_in_the_right_size(tmp_path: Path) -> None:
+    path = tmp_path / "angle.stl"
+    write_mesh(path, body(joined(box((0, 0, 0), (30, 9, 9)), box((0, 0, 0), (9, 20, 9))), "angle"))
+    low, high = extruded(path, tmp_path)
+    assert high - low + [LINE, LINE, 0] == pytest.approx([30, 20, 8.8], abs=0.3)
+
+
+LINE = 0.4
+"""Width of a line: its middle is what the program moves along."""
+
+
+def extruded(path: Path, folder: Path) -> np.ndarray:
+    """(2, 3) the lowest and highest places at which CuraEngine lays down material."""
+    engine, machine = program("CuraEngine"), cura_machine()
+    target = folder / "cura.gcode"
+    settings = ("adhesion_type=none", "layer_height=0.2", "layer_height_0=0.2", "center_object=true")
+    sets = [word for each in settings for word in ("-s", each)]
+    words = [engine, "slice", "-j", str(machine), *sets, "-l", str(path), "-o", str(target)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=600)
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("[WARNING]", "[ERROR]"))]
+    told = "\n".join(line for line in lines if " -s " not in line)  # that one lists all settings
+    assert done.returncode == 0, told
+    assert not re.search(r"manifold|overlap|closed|repair", told, re.IGNORECASE), told
+    at, places, before = {"X": 0.0, "Y": 0.0, "Z": 0.0}, [], 0.0
+    printing = False
+    for line in target.read_text("utf-8").splitlines():
+        printing = printing or line.startswith(";LAYER:0")
+        if line.startswith("G92 E0"):
+            before = 0.0
+        if not line.startswith(("G0 ", "G1 ")):
+            continue
+        moved = dict(re.findall(r"([XYZE])(-?[0-9.]+)", line))
+        start = tuple(at.values())
+        at |= {axis: float(value) for axis, value in moved.items() if axis in at}
+        if printing and float(moved.get("E", before)) > before and {"X", "Y"} & set(moved):
+            places += [start, tuple(at.values())]
+        before = float(moved.get("E", before))
+    return np.array([np.min(places, axis=0), np.max(places, axis=0)])
+
+
+def cura_machine() -> Path:
+    """Cura's definition of a printer, which the engine's own package lacks; `scripts/setup.sh test` fetches it."""
+    places = (Path(sys.prefix) / "share" / "cura", Path("/usr/share/cura"))
+    found = [place / "resources" / "definitions" / "fdmprinter.def.json" for place in places]
+    there = [path for path in found if path.is_file()]
+    if not there:
+        pytest.skip("no definition of a printer for CuraEngine is there")
+    return there[0]
+
+
+def test_a_nested_plate_keeps_copies_colours_and_sizes(tmp_path: Path) -> None:
+    """The consortium's library and PrusaSlicer agree on what stands on the plate."""
+    lib3mf = pytest.importorskip("lib3mf")
+    prusa = program("prusa-slicer")
+    write_mesh(tmp_path / "a.ply", body(box((0, 0, 0), (30, 20, 10)), "a"))
+    write_mesh(tmp_path / "b.ply", body(trimesh.creation.icosphere(2, 8), "b"))
+    words = (
+        "print",
+        tmp_path / "a.ply",
+        tmp_path / "b.ply",
+        "-o",
+        tmp_path / "p.3mf",
+        "--arrange",
+        "apart",
+        "--copies",
+        2,
+    )
+    assert surgplan(*words).code == 0
+    model = lib3mf.get_wrapper().CreateModel()
+    reader = model.QueryReader("3mf")
+    reader.SetStrictModeActive(True)
+    reader.ReadFromFile(str(tmp_path / "p.3mf"))
+    assert reader.GetWarningCount() == 0
+    assert model.HasPackageThumbnailAttachment()
+    assert model.GetBuildItems().Count() == 4
+    assert model.GetMeshObjects().Count() == 2
+    box_found = model.GetOutbox()
+    low, high = np.array(box_found.MinCoordinate), np.array(box_found.MaxCoordinate)
+    plate, _ = read_threemf(tmp_path / "p.3mf")
+    assert [low, high] == [pytest.approx(end, abs=1e-3) for end in plate.bounds]
+    assert low[2] == pytest.approx(0, abs=1e-4)
+    assert [[len(each.places), each.name] for each in plate.assemblies] == [[2, "a"], [2, "b"]]
+    told = subprocess.run([prusa, "--info", str(tmp_path / "p.3mf")], capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"manifold = (\w+)", told)) == {"yes"}
+    sizes = [float(size) for size in re.findall(r"size_[xyz] = ([0-9.]+)", told)]
+    assert sorted(sizes[:3]) == pytest.approx([10, 20, 30], abs=0.01)
