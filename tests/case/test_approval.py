@@ -93,7 +93,9 @@ def test_running_and_reporting_again_keeps_it_and_other_parameters_void_it(case:
     assert (case / PAGE).read_text("utf-8") == page
     assert NAME in page
     assert surgplan("verify", case, "--approved").code == 0
-    assert surgplan(*words, "--set", "surface.tolerance_mm=0.3").code == 0
+    changed = surgplan(*words, "--set", "surface.tolerance_mm=0.3")
+    assert changed.code == 0
+    assert f"approval: that of {NAME} no longer holds" in changed.err
     ended = surgplan("verify", case, "--json")
     assert ended.code == 4
     assert [each["holds"] for each in ended.json["approvals"]] == [False]

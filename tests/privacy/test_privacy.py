@@ -205,9 +205,15 @@ def test_what_a_scan_tells_of_the_machine_is_no_secret(tmp_path: Path) -> None:
         Manufacturer="ACME",
         StudyInstanceUID="1.2.77.8",
     )
-    data.private_block(0x0011, "ACME_01", create=True).add_new(0x10, "LO", "Lightfast VCT")
+    block = data.private_block(0x0011, "ACME_01", create=True)
+    for number, text in enumerate(("Lightfast VCT", "LIGHTFAST", "Lightfas")):
+        block.add_new(0x10 + number, "LO", text)
+    data.AccessionNumber = "Lightfast"
     header = read_secrets([write(tmp_path / "a.dcm", data)])
-    assert "Lightfast VCT" not in {each.value for each in header.secrets}
+    told = {each.value for each in header.secrets}
+    assert not {"Lightfast VCT", "LIGHTFAST"} & told, "a whole word of what the machine is called"
+    assert "Lightfas" in told
+    assert "Lightfast" in {each.value for each in header.secrets if each.where == "AccessionNumber"}
     kinds = {each.where: each.kind for each in header.secrets}
     assert kinds["PatientName"] is Kind.NAME
     assert kinds["StudyInstanceUID"] is Kind.UID

@@ -32,6 +32,7 @@ from surgplan.case.pdf import drop_stale_pdf
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
 from surgplan.case.verify import changed_files
+from surgplan.case.standing import void_approvals
 from surgplan.case.workshop import STAGES, Stage, Workshop, stages_of
 from surgplan.errors import Missing, SurgplanError, WouldOverwrite
 from surgplan.findings import Finding
@@ -221,6 +222,7 @@ class _Run:
         if self.began:
             if show_approvals(self.folder):
                 self.outcome.manifest = read_manifest(self.folder) or self.outcome.manifest
+                self.outcome.notices += void_approvals(self.folder)
             drop_stale_pdf(self.folder)
             digest = sha256_of(self.folder / MANIFEST)
             verdict = self.outcome.manifest.verdict

@@ -145,6 +145,16 @@ def approval_findings(folder: Path, demanded: bool, key: str) -> tuple[tuple[Sta
     return told, tuple(found)
 
 
+def void_approvals(folder: Path) -> list[Finding]:
+    """A warning for each approval that a run has voided, for whoever ran it."""
+    advice = "Have the case approved again before it is used: surgplan approve"
+    return [
+        Finding("approval", Level.WARN, f"that of {each.by} no longer holds: {each.void}", "no change", advice)
+        for each in standings(folder)
+        if each.void and not each.withdrawn
+    ]
+
+
 def _told(each: Standing) -> Finding:
     subject = f"{FOLDER}/{each.number:04d}.json"
     if each.withdrawn:

@@ -110,8 +110,21 @@ def read_secrets(files: Iterable[Path]) -> Header:
                 found.setdefault((secret.value, secret.kind), secret) if _is_long(secret) else short.add(secret.value)
     if not count:
         raise BadInput(first or "source", "holds no DICOM header", "the scan of the case", "Name the DICOM folder")
-    kept = tuple(each for each in found.values() if each.value.casefold() not in technical)
+    kept = tuple(each for each in found.values() if not _is_technical(each, technical))
     return Header(kept, frozenset(technical), count, len(short))
+
+
+def _is_technical(secret: Secret, technical: set[str]) -> bool:
+    """Whether the value describes the machine: it is, or is a whole part of, what a technical attribute says too.
+
+    Scanners repeat their model in private elements. What says who the patient is never counts as technical.
+    """
+    value = secret.value.casefold()
+    if value in technical:
+        return True
+    if secret.kind is not Kind.TEXT or secret.where in WHO:
+        return False
+    return any(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text) for text in technical)
 
 
 def _dataset(path: Path) -> Any:
