@@ -31,8 +31,8 @@ from surgplan.case.needs import check_needs, scan_bytes, surface_bytes
 from surgplan.case.pdf import drop_stale_pdf
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
-from surgplan.case.verify import changed_files
 from surgplan.case.standing import void_approvals
+from surgplan.case.verify import changed_files
 from surgplan.case.workshop import STAGES, Stage, Workshop, stages_of
 from surgplan.errors import Missing, SurgplanError, WouldOverwrite
 from surgplan.findings import Finding
