@@ -11,8 +11,10 @@ import pytest
 from surgplan.case.needs import STAGE_NEEDS, check_needs, free_memory, run_bytes, scan_bytes, surface_bytes
 from surgplan.case.workshop import STAGES
 from surgplan.errors import OutOfResources
+from surgplan.formats.images import write_volume
 from surgplan.formats.segmentations import read_labels
-from tests.program import program_words, surgplan
+from tests.program import program_words, surgplan, surgplan_here
+from tests.segment.shapes import ball, grid, scan
 
 
 def test_every_stage_has_its_needs() -> None:
@@ -76,3 +78,16 @@ def _peak_bytes(words: list[str]) -> int:
     code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     done = subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True)
     return int(done.stdout) * (1024 if sys.platform != "darwin" else 1)
+
+
+def test_a_recipe_whose_methods_do_not_fit_is_refused_before_it_starts(tmp_path, monkeypatch) -> None:
+    """`surgplan segment` alone: a threshold would fit, tubes would not."""
+    where = grid((100, 100, 100))
+    write_volume(tmp_path / "v.nrrd", scan(where, 1000 * ball(where, 30)))
+    monkeypatch.setattr("surgplan.case.needs.free_memory", lambda: 230_000_000)
+    words = ["segment", tmp_path / "v.nrrd", "--name", "it", "--threshold-hu", "250", "3071", "-o"]
+    assert surgplan_here(*words, tmp_path / "a.seg.nrrd").code == 0
+    refused = surgplan_here(*words, tmp_path / "b.seg.nrrd", "--method", "tubes")
+    assert refused.code == 7
+    assert "stage segment: needs 249.9 MiB of memory, expected at most the 219.3 MiB that are free" in refused.error
+    assert not (tmp_path / "b.seg.nrrd").exists()

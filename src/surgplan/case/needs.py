@@ -16,6 +16,8 @@ from pathlib import Path
 from surgplan.errors import OutOfResources
 from surgplan.formats.limits import told_bytes
 from surgplan.model.labels import LabelMap
+from surgplan.model.volume import Volume
+from surgplan.segment.stage import SegmentParams
 
 PROGRAM_BYTES = 200_000_000
 """Memory of the program with its libraries."""
@@ -34,7 +36,7 @@ class Need:
 STAGE_NEEDS = {
     "ingest": Need(2.2, 1.05),
     "networks": Need(1.0, 0.2),  # for the scan; what each network takes on it is predicted apart, from its own card
-    "segment": Need(2.5, 0.1),
+    "segment": Need(2.5, 0.1),  # and `segment_bytes`
     "surface": Need(2.5, 0.1),  # and `surface_bytes`
     "print": Need(0.5, 0.1),
     "navigation": Need(1.5, 0.01),
@@ -62,6 +64,14 @@ def surface_bytes(labels: LabelMap) -> int:
         mask = labels.array == label.value
         faces = max(faces, sum(int(np.count_nonzero(np.diff(mask, axis=axis))) for axis in range(3)))
     return faces * (COARSE_FACE_BYTES if coarse else FACE_BYTES)
+
+
+def segment_bytes(volume: Volume, params: SegmentParams) -> int:
+    """Memory that a recipe's methods should take at the most, beside what `STAGE_NEEDS` counts for the stage."""
+    from surgplan.segment.memory import memory_bytes
+
+    beside = (STAGE_NEEDS["segment"].memory - 1) * volume.array.nbytes
+    return max(0, memory_bytes(volume.grid, params) - int(beside))
 
 
 def check_needs(stage: str, volume_bytes: int, folder: Path, more_bytes: int = 0) -> None:

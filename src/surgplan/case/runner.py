@@ -27,7 +27,7 @@ from surgplan.case.manifest import (
     stage_key,
     write_manifest,
 )
-from surgplan.case.needs import check_needs, scan_bytes, surface_bytes
+from surgplan.case.needs import check_needs, scan_bytes, segment_bytes, surface_bytes
 from surgplan.case.pdf import drop_stale_pdf
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
@@ -280,6 +280,8 @@ class _Run:
 
     def _made(self, stage: Stage) -> StageRecord:
         more = surface_bytes(self.workshop.labels) if stage.name == "surface" else 0
+        if stage.name == "segment":
+            more = segment_bytes(self.workshop.volume, self.plan.recipe.segment)
         check_needs(stage.name, self._volume_bytes(), self.folder, more)
         output = stage.run(self.workshop)
         outputs = {

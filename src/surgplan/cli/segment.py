@@ -59,6 +59,7 @@ def command(
     """
     existing(volume)
     from surgplan.case.casefile import plan_case
+    from surgplan.case.needs import check_needs, scan_bytes, segment_bytes
     from surgplan.case.steps import networks_step, segment_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
@@ -79,7 +80,9 @@ def command(
     refuse_overwriting(target, overwrite)
     points = Given(read_points(existing(landmarks))) if landmarks else Given()
     files = mask_files(masks, mask_names)
+    check_needs("segment", scan_bytes([volume]), target.parent)
     scan = read_volume(volume)
+    check_needs("segment", scan.array.nbytes, target.parent, segment_bytes(scan, params))
     found = networks_step(scan, params, limits, target.with_name(f"{target.name.partition('.')[0]}-networks"))
     made = segment_step(scan, params, replace(points, masks=found.noun), target, files)
     written = tuple(file.path for file in (*made.written, *found.written))
