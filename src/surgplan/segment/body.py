@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from surgplan.errors import EmptyLabel
 from surgplan.findings import Finding, Level
-from surgplan.model.volume import Modality, Volume
+from surgplan.model.volume import Grid, Modality, Volume
 from surgplan.params import Params
 from surgplan.segment.coarse import averaged, coarse_grid, refined_labels, steps_for
 from surgplan.segment.components import Rule, keep_parts
@@ -73,9 +76,7 @@ def body_region(volume: Volume, params: BodyParams, name: str) -> tuple[Region, 
     steps = steps_for(volume.grid, WORKING_MM)
     grid = coarse_grid(volume.grid, steps)
     means = averaged(volume.array, steps, -1024, max(1000.0, 4 * level))
-    rough = Region(grid, Box((0, 0, 0), grid.shape), means >= level).trimmed()
-    core = open_bridges(rough, params.table_mm) if params.table_mm else rough
-    core, _, _ = keep_parts(volume_of(grid, means), core, Rule(largest=1))
+    core = rough_body(grid, means, level, params.table_mm)[0]
     if core.volume_mm3 < LEAST_MM3:
         measured = f"the largest part above {level:g} has {core.volume_mm3 / 1000:.3g} cm³"
         raise EmptyLabel(f"structure `{name}`", measured, "50 cm³", "Check the scan's intensities, or set `level`")
@@ -92,6 +93,16 @@ def body_region(volume: Volume, params: BodyParams, name: str) -> tuple[Region, 
     return region, level
 
 
-def volume_of(grid: object, means: np.ndarray) -> Volume:
+def rough_body(
+    grid: Grid, values: NDArray[Any], level: float = SKIN_HU, table_mm: float = 12.0
+) -> tuple[Region, float]:
+    """The largest part above a level, without what is thinner than `table_mm`, and its share of all above the level."""
+    rough = Region(grid, Box((0, 0, 0), grid.shape), values >= level).trimmed()
+    core = open_bridges(rough, table_mm) if table_mm else rough
+    core = keep_parts(volume_of(grid, values), core, Rule(largest=1))[0]
+    return core, core.voxels / max(rough.voxels, 1)
+
+
+def volume_of(grid: Grid, values: NDArray[Any]) -> Volume:
     """A coarse copy as a volume."""
-    return Volume(grid, means)  # type: ignore[arg-type]
+    return Volume(grid, values)

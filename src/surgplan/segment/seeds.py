@@ -16,6 +16,7 @@ from surgplan.segment.components import keep_touching
 from surgplan.segment.crop import ball
 from surgplan.segment.depth import depth
 from surgplan.segment.given import Found, Scene
+from surgplan.segment.leaks import lies_outside
 from surgplan.segment.region import Mask, Region
 from surgplan.segment.territories import bone_speed, territories
 from surgplan.segment.threshold import threshold
@@ -91,15 +92,18 @@ def seed_in(scene: Scene, name: str, landmark: str, region: Region, limits: tupl
     Raises
     ------
     BadInput
-        The landmark lies in the air, or no voxel of the region is near.
+        The landmark lies outside of the body or in the air, or no voxel of the region is near.
     """
     point = scene.landmark(landmark, name)
+    place = "({:.1f}, {:.1f}, {:.1f}) mm LPS".format(*point)
+    if lies_outside(scene, point):
+        advice = "Check its frame (LPS or RAS) and place it again"
+        raise BadInput(f"landmark `{landmark}`", f"lies outside of the body, at {place}", f"a seed of `{name}`", advice)
     here = _intensity(scene.volume, point)
     spot = ball(region.grid, point, max(SEED_MM, *region.spacing_kji))
     near = spot.with_mask(spot.mask & _of(region, spot))
     if near.voxels:
         return near
-    place = "({:.1f}, {:.1f}, {:.1f}) mm LPS".format(*point)
     if scene.volume.modality is Modality.CT and here < AIR_HU:
         advice = "Check its frame (LPS or RAS) and place it again"
         raise BadInput(f"landmark `{landmark}`", f"lies in air ({here:g} HU) at {place}", f"a seed of `{name}`", advice)

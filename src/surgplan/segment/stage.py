@@ -18,11 +18,12 @@ from surgplan.segment.certainty import Certainty, certainty, told_certainty
 from surgplan.segment.checks import check_ends, check_metal, check_scale, told_overlap
 from surgplan.segment.components import LeftOut
 from surgplan.segment.given import Given, Scene
+from surgplan.segment.leaks import check_leak
 from surgplan.segment.masks import with_masks
 from surgplan.segment.methods import find_structure
 from surgplan.segment.region import Region, nothing
 from surgplan.segment.sides import check_sides
-from surgplan.segment.structure import MOST_STRUCTURES, NEEDS_HU, StructureParams
+from surgplan.segment.structure import LEAKING, MOST_STRUCTURES, NEEDS_HU, SEEDED, StructureParams
 
 __all__ = ["Given", "SegmentParams", "SegmentResult", "StructureParams", "segment"]
 
@@ -90,7 +91,8 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
     left_out: list[LeftOut] = []
     for structure in structures:
         try:
-            found = find_structure(Scene(volume, given, regions, memory), structure)
+            scene = Scene(volume, given, regions, memory)
+            found = find_structure(scene, structure)
             regions[structure.name] = found.region
             findings += found.findings
             left_out += found.left_out
@@ -104,6 +106,8 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
             level = Level.NOTE if structure.mask_key is None else Level.WARN
             findings.append(Finding("absent", level, error.found, subject=structure.name))
             continue
+        if structure.method in LEAKING:
+            findings += check_leak(scene, structure.name, region, structure.method in SEEDED)
         labels.append(structure.label(len(labels) + 1, found.level))
         findings += [*told, *_checked(volume, labels[-1], region)]
         if found.level is not None:

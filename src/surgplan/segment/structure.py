@@ -49,6 +49,12 @@ NEEDS_THRESHOLD = frozenset({"threshold", "hysteresis", "local", "grow", "vessel
 NEEDS_HU = NEEDS_THRESHOLD | {"contrast", "airway", "lung", "pelvis"}
 """Methods whose parameters are Hounsfield units, which only CT has."""
 
+SEEDED = frozenset({"grow", "split", "vessel"})
+"""Methods that start from landmarks."""
+
+LEAKING = SEEDED | {"threshold", "hysteresis", "local", "otsu", "tubes", "contrast", "airway", "lung"}
+"""Methods that may leave the patient: intensities alone do not tell bone from a table, nor lung from the room."""
+
 
 class StructureParams(Params):
     """How one structure is found in the scan, what it is called and how it is shown."""
