@@ -265,6 +265,10 @@ def test_keys_do_what_the_pointer_does(browser, small):
             axial.press(key)
         seen.settle()
         assert (seen.status[1] - before).tolist() == [1, 2, 1]
+        axial.hover()
+        seen.page.mouse.wheel(0, 120)
+        seen.settle()
+        assert (seen.status[1] - before).tolist() == [1, 2, 3]
         space = seen.page.locator(".v-pane canvas[role=application]").first
         space.focus()
         for _ in range(9):

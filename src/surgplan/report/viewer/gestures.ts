@@ -7,17 +7,24 @@ export interface Gestures {
   drag(x: number, y: number, dx: number, dy: number, start: boolean): void;
   /** A drag with two fingers, another button, or Shift. */
   drag2(x: number, y: number, dx: number, dy: number): void;
-  /** Larger by a factor. `steps` is the wheel's direction, 0 for fingers. */
-  pinch(factor: number, steps: number, event: WheelEvent | null): void;
+  /** Two fingers: larger by a factor. */
+  pinch(factor: number): void;
+  /** A turn of the wheel, as a factor and as whole steps; `zooming` is what browsers tell of a pinched touch pad. */
+  wheel(factor: number, steps: number, zooming: boolean): void;
   key(event: KeyboardEvent): boolean;
 }
 
 const STILL = 4;
+/** A wheel's notch; touch pads send many small turns instead. */
+const NOTCH_PX = 50;
+/** Pixels of what a wheel counts in: pixels, lines, pages. */
+const LINE_PX = [1, 25, 400];
 
 export function listen(element: HTMLElement, to: Gestures): void {
   const down = new Map<number, PointerEvent>();
   let moved = false;
   let second = false;
+  let turned = 0;
   const place = (event: MouseEvent): [number, number] => {
     const box = element.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -38,7 +45,7 @@ export function listen(element: HTMLElement, to: Gestures): void {
     if (others.length) {
       const far = (each: PointerEvent) =>
         Math.hypot(each.clientX - others[0].clientX, each.clientY - others[0].clientY) || 1;
-      to.pinch(far(event) / far(last), 0, null);
+      to.pinch(far(event) / far(last));
       to.drag2(...place(event), dx / 2, dy / 2);
     } else if (second) to.drag2(...place(event), dx, dy);
     else to.drag(...place(event), dx, dy, start);
@@ -56,7 +63,11 @@ export function listen(element: HTMLElement, to: Gestures): void {
       // a page is scrolled over a picture that nobody has taken in hand
       if (!element.contains(document.activeElement) && !event.ctrlKey) return;
       event.preventDefault();
-      to.pinch(Math.exp(-event.deltaY * 0.0015), Math.sign(event.deltaY), event);
+      const by = event.deltaY * LINE_PX[event.deltaMode];
+      turned += by;
+      const steps = Math.trunc(turned / NOTCH_PX);
+      turned -= steps * NOTCH_PX;
+      to.wheel(Math.exp(-by * 0.0015), steps, event.ctrlKey);
     },
     { passive: false },
   );

@@ -38,6 +38,7 @@ async function start(root: HTMLElement): Promise<void> {
   };
   viewer.drawNow();
   viewer.changed();
+  if (location.hash.startsWith("#view=")) document.getElementById("viewer")?.scrollIntoView({ behavior: "instant" });
   root.dataset.state = "ready";
   root.dataset.ms = performance.now().toFixed(0);
 }

@@ -153,7 +153,8 @@ export class Viewer {
       tap: (x, y) => this.tapSpace(space, x, y),
       drag: (_x, _y, dx, dy) => turn(-dx * 0.5, dy * 0.5),
       drag2: (_x, _y, dx, dy) => shift(dx, dy),
-      pinch: (factor) => zoom(factor),
+      pinch: zoom,
+      wheel: zoom,
       key: (event) => {
         const by = event.shiftKey ? 1 : TURN_DEG;
         const act = {
@@ -192,7 +193,8 @@ export class Viewer {
         const by = width / 300;
         this.set({ window: { name: "own", level: level + dy * by, width: Math.max(by, width + dx * by) } });
       },
-      pinch: (factor, steps, event) => (steps && !event?.ctrlKey ? step(through, steps) : zoom(factor)),
+      pinch: zoom,
+      wheel: (factor, steps, zooming) => (zooming ? zoom(factor) : steps && step(through, steps)),
       key: (event) => {
         const act = {
           ArrowLeft: () => along(across, turnedAcross, -1),
