@@ -49,9 +49,10 @@ def restored(kept):
     return kept.low + kept.step * numbers
 
 
-def test_a_small_scan_is_kept_as_it_is():
+@pytest.mark.parametrize("modality", list(Modality))
+def test_a_small_scan_is_kept_as_it_is(modality):
     where = grid((20, 18, 14), (0.5, 0.5, 2.0), turned(20))
-    volume = Volume(where, np.random.default_rng(2).integers(-1024, 3071, where.shape).astype(np.int16), Modality.CT)
+    volume = Volume(where, np.random.default_rng(2).integers(-1024, 3071, where.shape).astype(np.int16), modality)
     kept = packed_scan(volume, 10**6)
     assert kept.block == (1, 1, 1)
     assert (restored(kept) == volume.array).all()

@@ -65,8 +65,9 @@ def _choices(volume: Volume, full: bool) -> Iterator[tuple[tuple[int, int, int],
     """Blocks and steps, the finest first."""
     low, high = float(volume.array.min()), float(volume.array.max())
     finest = (high - low) / MOST_STEPS
-    usual = STEPS_HU if volume.modality is Modality.CT else ((high - low) / LEVELS or 1.0,)
     whole = np.issubdtype(volume.array.dtype, np.integer)
+    coarse = (high - low) / LEVELS or 1.0
+    usual = STEPS_HU if volume.modality is Modality.CT else (1.0, max(1.0, coarse)) if whole else (coarse,)
     if full:
         yield (1, 1, 1), max(1.0 if whole else usual[0], finest)
         return
