@@ -15,7 +15,7 @@ from surgplan.printing.checks import Spot, check_plates
 from surgplan.printing.printers import find_printer
 from tests.printing.shapes import body, box, joined
 
-FDM, RESIN, BED = (find_printer(name) for name in ("generic-fdm", "sla-desktop", "mjf"))
+FDM, BED = find_printer("generic-fdm"), find_printer("mjf")
 SHIFT = (100.0, 90.0, 0.0)
 
 
@@ -73,7 +73,7 @@ def test_what_begins_in_the_air_is_an_island_on_filament_and_none_in_powder() ->
     assert not {"island", "span", "overhang"} & set(found(body(drop), printer=BED))
 
 
-@pytest.mark.parametrize(("printer", "level"), [(FDM, Level.NOTE), (RESIN, Level.WARN), (BED, Level.WARN)])
+@pytest.mark.parametrize(("printer", "level"), [(FDM, Level.NOTE), (BED, Level.WARN)])
 def test_a_closed_cavity_traps_what_is_in_it(printer, level: Level) -> None:  # type: ignore[no-untyped-def]
     spots = found(hollow(20, 15), printer=printer)
     assert spots["trapped"].finding.level is level

@@ -14,6 +14,7 @@ import trimesh
 
 from surgplan.formats.meshes import read_mesh, write_mesh
 from surgplan.formats.threemf import read_threemf
+from surgplan.printing.apart import gaps
 from tests.printing.shapes import body, box, joined
 from tests.program import surgplan
 
@@ -81,6 +82,22 @@ def test_prusaslicer_slices_it_without_a_repair(case: Path, tmp_path: Path, name
     assert done.returncode == 0, done.stdout + done.stderr
     assert target.stat().st_size > 100_000
     assert not re.search(r"repair|error|not manifold", done.stdout + done.stderr, re.IGNORECASE)
+
+
+@pytest.mark.slow
+def test_two_cases_share_a_powder_bed_each_as_one(case: Path, tmp_path: Path) -> None:
+    words = ("print", case, case, "-o", tmp_path / "tray.3mf", "--printer", "mjf", "--json")
+    ended = surgplan(*words)
+    assert ended.code == 0, ended.err
+    plate, _ = read_threemf(tmp_path / "tray.3mf")
+    assert [each.name for each in plate.assemblies] == ["skull-example 1", "skull-example 2"]
+    assert [[body.label.name for body in each.objects] for each in plate.assemblies] == [
+        ["skull-example skull", "skull-example tumour"],
+        ["skull-example skull-2", "skull-example tumour-2"],
+    ]
+    assert not list(gaps(plate, 5.0 - 1e-3))
+    scopes = [each["scope"] for each in ended.json["placings"]]
+    assert scopes == ["skull-example 1", "skull-example 2"]
 
 
 EXAMPLES = ("skull", "femur", "vessel")

@@ -9,8 +9,10 @@ import trimesh
 from surgplan.cli.main import run
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Level
+from surgplan.formats.meshes import write_mesh
 from surgplan.model.frames import LPS, PRINT, RAS
 from surgplan.model.labels import Label
+from surgplan.model.plate import placings
 from surgplan.model.surface import Surface
 from surgplan.printing.printers import find_printer, printers
 from surgplan.printing.stage import PrintParams, prepare
@@ -122,3 +124,77 @@ def test_an_impossible_profile_is_bad_input_and_says_what_is_wrong(
     assert "broken.toml" in told
     assert words in told
     assert run(["printers", "show", "mjf"]) == 0, "a broken profile is in the way of no other"
+
+
+def test_parts_apart_are_nested_in_copies_each_with_its_own_transform() -> None:
+    parts = [box("hip", (40, 60, 80)), box("cup", (30, 30, 20), (50, 0, 0))]
+    result = prepare(parts, PrintParams(arrange="apart", copies=3), "case")
+    [plate] = result.plates
+    assert [(each.name, len(each.places)) for each in plate.assemblies] == [("hip", 3), ("cup", 3)]
+    low, high = plate.bounds
+    assert low[2] == pytest.approx(0)
+    assert (low >= -1e-6).all()
+    assert (high <= find_printer("generic-fdm").build_volume_mm).all()
+    frames = [str(each.fixed) for each in placings(result.plates)]
+    assert frames == [f"PRINT ({name} copy {n})" for name in ("hip", "cup") for n in (1, 2, 3)]
+    with pytest.raises(ValueError, match="apart"):
+        _ = plate.print_from_lps
+
+
+def test_many_parts_take_several_plates() -> None:
+    result = prepare([box()], PrintParams(copies=20), "case")
+    assert len(result.plates) > 1
+    assert sum(len(a.places) for plate in result.plates for a in plate.assemblies) == 20
+    count = len(result.plates)
+    assert [plate.metadata["plate"] for plate in result.plates] == [f"{n + 1} of {count}" for n in range(count)]
+    assert len({str(each.fixed) for each in placings(result.plates)}) == 20
+
+
+def test_a_chosen_printer_must_take_the_model_and_a_default_one_need_not() -> None:
+    large = [box(extents=(300, 60, 80))]
+    [chosen] = prepare(large, PrintParams(printer="generic-fdm"), "case").findings
+    assert chosen.level is Level.REFUSE
+    assert "handbook" in chosen.source
+    [default] = prepare(large, PrintParams(), "case").findings
+    assert default.level is Level.WARN
+    with pytest.raises(BadInput, match=r"case: bone: is 300\.0 × 60\.0 × 80\.0 mm.*250 × 210 × 210"):
+        prepare(large, PrintParams(arrange="apart", copies=2), "case")
+
+
+def test_a_model_that_fits_when_turned_by_a_quarter_is_turned() -> None:
+    result = prepare([box(extents=(205, 240, 80))], PrintParams(printer="generic-fdm"), "case")
+    assert result.findings == ()
+    assert np.ptp(result.plate.bounds, axis=0) == pytest.approx([240, 205, 80])
+    assert np.linalg.det(result.plate.print_from_lps.linear) == pytest.approx(1)
+
+
+def test_faces_to_spare_and_their_orientation_go_together() -> None:
+    for wrong in ({"orientation": "faces"}, {"spare": ("left",)}):
+        with pytest.raises(ValueError, match="spare"):
+            PrintParams.model_validate(wrong)
+
+
+def test_the_program_ends_with_4_for_a_part_that_is_too_large(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_mesh(tmp_path / "long.ply", box("long", (300, 60, 80)))
+    assert run(["print", str(tmp_path / "long.ply"), "-o", str(tmp_path / "x.3mf")]) == 4
+    assert "300.0 × 60.0 × 80.0 mm" in capsys.readouterr().err
+    assert run(["print", str(tmp_path / "long.ply"), "-o", str(tmp_path / "y.3mf"), "--copies", "2"]) == 3
+    assert not (tmp_path / "y.3mf").exists()
+
+
+def test_the_job_sheet_and_both_models_are_the_same_bytes_again(tmp_path: Path) -> None:
+    write_mesh(tmp_path / "hip.ply", box("hip"))
+    found = []
+    for folder in ("one", "two"):
+        target = tmp_path / folder
+        words = ["print", tmp_path / "hip.ply", "-o", target / "p.3mf", "--job", target / "j.html", "--stl", target]
+        assert run([str(each) for each in words]) == 0
+        found.append({path.name: path.read_bytes() for path in target.iterdir()})
+    assert set(found[0]) == {"p.3mf", "j.html", "j.json", "hip.stl"}
+    assert found[0] == found[1]
+    text = found[0]["j.html"].decode()
+    assert "<script" not in text
+    assert text.count("data:image/png") == 2
+    assert "Prusa" in text, "the sources of what is assumed"

@@ -137,12 +137,14 @@ def print_step(
     assumed: tuple[str, ...] = (),
     landmarks: PointSet = NOWHERE,
     told: Mapping[str, str] = NOTHING,
+    groups: Mapping[str, str] = NOTHING,
 ) -> StepOutput[PrintResult]:
     """Prepare surfaces for the printer; write a 3MF of each plate, and what else `targets` names.
 
-    `told` are further facts for the 3MF, `landmarks` what operations on the parts may refer to.
+    `told` are further facts for the 3MF, `landmarks` what operations on the parts may refer to, `groups` the case that
+    a structure belongs to, where several are printed.
     """
-    result = prepare(surfaces, params, case, assumed, landmarks, told)
+    result = prepare(surfaces, params, case, assumed, landmarks, told, groups)
     printer = find_printer(params.printer)
     files = [path.name for path in targets.plate_files(len(result.plates))]
     spots, walls = check_plates(result.plates, printer)

@@ -49,16 +49,19 @@ def command(
 ) -> None:
     """Place surfaces on the printer's plates and write one coloured 3MF for each plate, in millimetres.
 
-    Without further options all surfaces keep their places relative to each other and stand as the patient stands.
+    Without further options all surfaces keep their places relative to each other and stand as the patient stands. A
+    folder of a case stands for its surfaces; several cases are nested, each as one.
 
     \b
     surgplan print surfaces/*.ply -o model.3mf --printer mjf --job job.html
     surgplan print hip.stl cup.stl -o tray.3mf --arrange apart --orientation support --copies 3
+    surgplan print case-1/ case-2/ -o tray.3mf --printer mjf
     """
     for path in surfaces:
         existing(path)
     from surgplan.case.convert import certain, named_apart
     from surgplan.case.print_files import PrintTargets
+    from surgplan.case.printed_cases import case_surfaces, groups_of
     from surgplan.case.steps import print_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.mesh_units import Told
@@ -66,13 +69,16 @@ def command(
     if job is not None and job.suffix.lower() != ".html":
         raise WrongUsage("--job", f"is {job.name}", "a name that ends in .html", "The .json is written beside it")
     refuse_overwriting(target, overwrite)
-    read = [certain(path, Told(unit, frame)) for path in surfaces]
-    found = named_apart([each for file in read for each in file.surfaces])
+    read = [certain(path, Told(unit, frame)) for path in surfaces if not path.is_dir()]
+    cases = [case_surfaces(path) for path in surfaces if path.is_dir()]
+    loose, cased = ([each for one in holders for each in one.surfaces] for holders in (read, cases))
+    found = named_apart([*loose, *cased])
+    groups = groups_of(found, [len(one.surfaces) for one in cases], [one.name for one in cases])
     # who prints means the printer, also the default one: a model that does not fit it is refused
     table = {"printer": PrintParams().printer, **_table_of(recipe), **given(options)}
     params = PrintParams.from_table(table, "command line")
     assumed = tuple(sorted({name for file in read for name in file.assumed}))
-    made = print_step(found, params, case, PrintTargets(target, stl_folder, job, overwrite), assumed)
+    made = print_step(found, params, case, PrintTargets(target, stl_folder, job, overwrite), assumed, groups=groups)
     findings = (*(finding for file in read for finding in file.findings), *made.findings)
     output.result(Result(tuple(file.path for file in made.written), findings, made.results))
 

@@ -81,12 +81,14 @@ def prepare(
     assumed: tuple[str, ...] = (),
     landmarks: PointSet = NOWHERE,
     told: Mapping[str, str] = NOTHING,
+    groups: Mapping[str, str] = NOTHING,
 ) -> PrintResult:
     """Prepare the surfaces as the recipe says, turn them, and place them on the printer's plates.
 
     Where nothing else is asked for, they stand as the patient stands: superior up, lowest point at height 0, centred,
     in their places relative to each other; anterior (−y in LPS) faces the printer's front. `assumed` is what of unit
-    and frame nobody stated, `told` further facts for the file.
+    and frame nobody stated, `told` further facts for the file; `groups` tells of structures which of them keep their
+    places to each other where things stand apart: those of one case.
 
     Raises
     ------
@@ -100,9 +102,10 @@ def prepare(
         made = prepare_parts(surfaces, params.prepare, Context(case, printer, params.scale, landmarks))
     if not made.parts:
         raise BadInput(case, "has no surface to print", advice="Check the segmentation")
+    parts = tuple(replace(part, group=groups.get(part.structure, part.group)) for part in made.parts)
     metadata = {"case": case} | ({"assumed": ",".join(assumed)} if assumed else {}) | dict(told)
     with blaming(case):
-        unplaced = [_turned(each, params, printer) for each in _assemblies(made.parts, params, case)]
+        unplaced = [_turned(each, params, printer) for each in _assemblies(parts, params, case)]
         placed, lost = _placed(unplaced, params, printer)
         plates = tuple(_plates(placed, case, printer, metadata))
     too_large = tuple(_lost(lost, printer))
@@ -110,7 +113,7 @@ def prepare(
         first = too_large[0]
         raise BadInput(f"{case}: {first.subject}", f"is {first.measured}, as all parts", first.limit, ADVICE)
     findings = (*made.findings, *too_large, *_findings(plates, params, printer, case))
-    return PrintResult(plates, made.parts, findings, made.calipers)
+    return PrintResult(plates, parts, findings, made.calipers)
 
 
 def stands_apart(parts: Sequence[Part], params: PrintParams) -> bool:
