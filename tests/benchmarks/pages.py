@@ -88,7 +88,7 @@ def _libraries(told: dict[str, Any]) -> str:
     lines = [
         "## Beside the fastest libraries\n",
         "Processor seconds (user and system, children too) on the full-size skull, both in one process in turns,",
-        f"median of three. Wanted: at most {LIBRARY_RATIO} times the library's: {within} of {len(told)} jobs.\n",
+        f"least of three. Wanted: at most {LIBRARY_RATIO} times the library's: {within} of {len(told)} jobs.\n",
         _table(["job", "surgplan s", "library s", "ratio", "the library, and what it leaves out"], rows),
     ]
     return "\n".join(lines)
