@@ -105,6 +105,7 @@ def test_a_plane_by_three_landmarks() -> None:
         prepared(box((60, 40, 50)), cut, landmarks=points | {"c": (20, 0, 0)})
 
 
+@pytest.mark.slow
 def test_pins_become_thinner_before_they_are_left_out() -> None:
     thin = prepared(box((60, 5.5, 50)), CUT | {"smallest_pin_mm": 2.5})
     assert 2.5 <= thin.parts[0].modifications[0].measured["width_mm"] < 5.5 - 2 * 1.25
@@ -115,6 +116,7 @@ def test_pins_become_thinner_before_they_are_left_out() -> None:
     assert len(none.parts) == 2
 
 
+@pytest.mark.slow
 def test_a_part_is_cut_until_it_fits_the_printer() -> None:
     made = prepared(box((600, 100, 190)), {"do": "cut", "fit": True, "pin_mm": 6})
     sizes = [np.sort(np.ptp(mesh_of(part).vertices, axis=0))[::-1] for part in made.parts]

@@ -18,7 +18,7 @@ CYLINDER = trimesh.creation.cylinder(15, 40, sections=256)
     [
         (ball(20), 4 / 3 * np.pi * 18**3),
         (box((40, 30, 20)), 36 * 26 * 16),
-        (surface(CYLINDER), np.pi * 13**2 * 36),
+        pytest.param(surface(CYLINDER), np.pi * 13**2 * 36, marks=pytest.mark.slow),
     ],
     ids=["ball", "box", "cylinder"],
 )
@@ -42,6 +42,7 @@ def test_drains_lead_into_the_hollow_and_the_outside_stays() -> None:
     assert not [finding for finding in made.findings if finding.level is not Level.NOTE]
 
 
+@pytest.mark.slow
 def test_a_hollow_without_drains_is_told() -> None:
     made = prepared(ball(20), {"do": "hollow", "wall_mm": 2.0, "drains": 0})
     assert [finding.level for finding in made.findings if finding.check == "drains"] == [Level.WARN]
@@ -57,6 +58,7 @@ def test_walls_are_those_of_the_print() -> None:
     assert 40 * 30 * 20 - mesh_of(part).volume == pytest.approx(32 * 22 * 12, rel=0.01)
 
 
+@pytest.mark.slow
 def test_voids_that_were_there_become_part_of_it() -> None:
     outer, inner = (trimesh.creation.icosphere(subdivisions=4, radius=radius) for radius in (20.0, 5.0))
     inner.invert()

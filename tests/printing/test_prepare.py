@@ -9,6 +9,7 @@ import trimesh
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Level
 from surgplan.model.labels import Label, Side
+from surgplan.model.part import Part
 from surgplan.model.surface import Surface
 from tests.printing.bodies import ball, box, mesh_of, prepared, surface
 
@@ -60,6 +61,7 @@ def bump() -> trimesh.Trimesh:
     return mesh
 
 
+@pytest.mark.slow
 def test_what_would_be_wrong_on_a_mirrored_part_is_refused() -> None:
     with pytest.raises(WrongUsage, match=r"Put `mirror` before it"):
         prepared(box((60, 40, 20)), {"do": "text", "text": "AB"}, {"do": "mirror"})
@@ -77,7 +79,13 @@ def test_bone_and_tumour_are_one_print_without_overlap() -> None:
     assert np.array_equal(two.surface.vertices, tumour.vertices)
     both = trimesh.boolean.union([mesh_of(one), mesh_of(two)], engine="manifold")
     assert both.volume == pytest.approx(mesh_of(one).volume + mesh_of(two).volume, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_structures_are_fused_and_what_nothing_holds_is_told() -> None:
+    bone, tumour = box((40, 40, 40)), named(ball(8, (18, 0, 0)), 2, "tumour")
     (fused,) = prepared([bone, tumour], {"do": "join", "structures": ["bone", "tumour"], "fuse": True}).parts
+    both = trimesh.boolean.union([mesh_of(Part.of(bone)), mesh_of(Part.of(tumour))], engine="manifold")
     assert mesh_of(fused).volume == pytest.approx(both.volume, rel=1e-6)
     apart = prepared([bone, named(ball(8, (60, 0, 0)), 2, "tumour")], {"do": "join", "structures": ["bone", "tumour"]})
     assert any(finding.level is Level.WARN and "nothing holds it" in finding.measured for finding in apart.findings)
@@ -99,6 +107,7 @@ def dumbbell(thin: float) -> Surface:
     return surface(trimesh.boolean.union(blocks, engine="manifold"))
 
 
+@pytest.mark.slow
 def test_only_thin_walls_are_thickened() -> None:
     made = prepared(dumbbell(0.4), {"do": "thicken", "wall_mm": 1.2})
     mesh = mesh_of(made.parts[0])
@@ -196,6 +205,7 @@ def test_calipers_rest_in_dimples_at_the_distance_that_is_told() -> None:
         prepared(box((60, 40, 50)), {"do": "calipers", "between": [["here", "far"]]}, landmarks=points)
 
 
+@pytest.mark.slow
 def test_operations_are_done_in_their_order_and_on_their_structure_only() -> None:
     other = named(box((30, 30, 30), (100, 0, 0)), 2, "other")
     cut = {"do": "cut", "normal": [0, 0, 1], "point_mm": [0, 0, 0], "structure": "bone"}
@@ -212,6 +222,7 @@ def test_an_unknown_operation_names_the_nearest() -> None:
         prepared(box((60, 40, 50)), {"do": "holow"})
 
 
+@pytest.mark.slow
 def test_joined_parts_are_cut_together_and_a_plug_leaves_them() -> None:
     bone, tumour = box((40, 40, 40)), named(ball(6, (18, 0, 10)), 2, "tumour")
     join = {"do": "join", "structures": ["bone", "tumour"]}

@@ -56,7 +56,7 @@ def seen(part: Surface) -> NDArray[np.float64]:
     return ink((np.abs(middle - np.median(middle)) > 6).astype(float))
 
 
-@pytest.mark.parametrize("side", ["R", "L"])
+@pytest.mark.parametrize("side", ["R", pytest.param("L", marks=pytest.mark.slow)])
 def test_a_letter_on_the_part_is_read_in_a_picture(side: str) -> None:
     text = {"do": "text", "text": "{side}", "height_mm": 12, "facing": "anterior", "depth_mm": 0.8}
     chosen = Side.RIGHT if side == "R" else Side.LEFT
@@ -67,13 +67,18 @@ def test_a_letter_on_the_part_is_read_in_a_picture(side: str) -> None:
     assert max(like, key=lambda name: like[name]) == (side, False), like
 
 
-def test_letters_are_as_deep_as_told_on_a_flat_and_on_a_round_surface() -> None:
+@pytest.mark.slow
+def test_letters_are_as_deep_as_told_on_a_flat_surface() -> None:
     text = {"do": "text", "text": "AB 12", "height_mm": 8, "depth_mm": 0.6}
     (part,) = prepared(box((60, 40, 20)), text | {"facing": "superior"}).parts
     mesh = mesh_of(part)
     floor = mesh.triangles_center[(mesh.face_normals[:, 2] > 0.99) & (mesh.triangles_center[:, 2] < 9.99), 2]
     assert len(floor) > 100
     assert floor == pytest.approx(9.4, abs=0.01)
+
+
+def test_letters_are_as_deep_as_told_on_a_round_surface() -> None:
+    text = {"do": "text", "text": "AB 12", "height_mm": 8, "depth_mm": 0.6}
     (part,) = prepared(ball(40), text).parts
     mesh = mesh_of(part)
     away = np.linalg.norm(mesh.triangles_center, axis=1)
@@ -84,11 +89,13 @@ def test_letters_are_as_deep_as_told_on_a_flat_and_on_a_round_surface() -> None:
     assert part.modifications[0].outside_mm == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_raised_letters_stand_out_by_their_height() -> None:
     (part,) = prepared(box((60, 40, 20)), {"do": "text", "text": "AB", "raised": True, "facing": "superior"}).parts
     assert mesh_of(part).bounds[1][2] == pytest.approx(10.6, abs=0.01)
 
 
+@pytest.mark.slow
 def test_scale_and_date_are_filled_in_and_the_scale_is_never_left_out() -> None:
     plate = box((80, 60, 20))
     made = prepared(plate, {"do": "text", "text": "{case} {date}", "date": "2024-05-01"}, scale=2.0)
@@ -103,6 +110,7 @@ def test_text_that_has_no_room_is_refused_with_its_size() -> None:
     assert "mm in one line" in told.measured
 
 
+@pytest.mark.slow
 def test_letters_do_not_break_through_a_thin_wall() -> None:
     made = prepared(box((60, 1.2, 40)), {"do": "text", "text": "AB", "depth_mm": 1.0})
     assert [finding.level for finding in made.findings] == [Level.REFUSE]
@@ -110,6 +118,7 @@ def test_letters_do_not_break_through_a_thin_wall() -> None:
     mesh_of(part)
 
 
+@pytest.mark.slow
 def test_a_text_stands_where_it_is_wanted() -> None:
     spot = {"spot": (0, 20, 0)}
     made = prepared(box((80, 40, 60)), {"do": "text", "text": "AB", "landmark": "spot"}, landmarks=spot)

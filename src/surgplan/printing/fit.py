@@ -43,6 +43,8 @@ def cut_to_fit(part: Part, operation: Cut, context: Context) -> Done:
         found = f"`fit` finds other planes for each of the joined structures, and {part.name} is joined"
         raise WrongUsage("print.prepare, cut", found, advice="Give a plane")
     limit = _limit(operation, context)
+    if _size(part.surface, context).max() > MOST_PARTS * limit[0]:
+        raise _too_many(part, context)
     waiting, fitting = [part], list[Part]()
     findings = list[Finding]()
     while waiting:
@@ -55,15 +57,19 @@ def cut_to_fit(part: Part, operation: Cut, context: Context) -> Done:
         waiting += reversed(done.parts)
         findings += done.findings
         if len(waiting) + len(fitting) > MOST_PARTS:
-            told = " × ".join(f"{length:.0f}" for length in _size(part.surface, context))
-            found = f"is {told} mm on the print and would take more than {MOST_PARTS} parts"
-            raise BadInput(part.name, found, advice="Choose a larger printer or a smaller scale")
+            raise _too_many(part, context)
     if len(fitting) == 1:
         return Done((part,), (note("cut", "fits the printer as it is: not cut", part),))
     parts = tuple(replace(each, name=f"{part.name} {number}") for number, each in enumerate(fitting, 1))
     told = " × ".join(f"{length:.0f}" for length in limit)
     findings.append(note("cut", f"{len(parts)} parts that fit {told} mm", part, Level.NOTE))
     return Done(parts, tuple(findings))
+
+
+def _too_many(part: Part, context: Context) -> BadInput:
+    told = " × ".join(f"{length:.0f}" for length in _size(part.surface, context))
+    found = f"is {told} mm on the print and would take more than {MOST_PARTS} parts"
+    return BadInput(part.name, found, advice="Choose a larger printer or a smaller scale")
 
 
 def _limit(operation: Cut, context: Context) -> Array:

@@ -19,7 +19,7 @@ IN_PATCH = 80
 """So many of them lie in the smallest patch that is looked for, where `MOST` allow it."""
 ENOUGH = 250
 """More points round a candidate tell nothing more."""
-CANDIDATES = 300
+CANDIDATES = 240
 """Places that are tried as middles."""
 TURNS_DEG = (0, -30, 30, -60, 60, 90, -90)
 """How letters may be turned from upright."""

@@ -60,6 +60,8 @@ def text(part: Part, operation: Text, context: Context) -> Done:
     for cap in _heights(operation):
         best = None
         for lines in _arrangements(words):
+            if best is not None and best[1].tilt_deg <= PER_LINE_DEG:
+                break  # it cannot become flatter by so much
             drawing = _with_arrows(draw(lines, context.life(cap)), operation, context.life(cap), None)
             patch = finder.find(_wish(drawing, cap, operation, context))
             if patch is not None and (best is None or patch.tilt_deg + PER_LINE_DEG < best[1].tilt_deg):
