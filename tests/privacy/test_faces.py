@@ -71,6 +71,12 @@ def test_skin_is_found_by_name_method_and_place(
     assert list(found.skins) == skins
 
 
+def test_skin_of_another_name_is_found_where_nobody_told_the_modality() -> None:
+    ct = head()
+    volume = Volume(GRID, np.clip(ct.array, -100, 300) + 120, Modality.OTHER)
+    assert find_faces(volume, labelled(ct, "bone", "Haut"), {}).skins == ("Haut",)
+
+
 def test_what_surely_lies_elsewhere_shows_no_face_and_doubt_does() -> None:
     limb = head(open_mm=90.0)
     assert not find_faces(limb, labelled(limb, "femur"), {}).why

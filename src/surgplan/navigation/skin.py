@@ -53,8 +53,8 @@ class Skin:
         return nearest if nearest <= within_mm else float("inf")
 
 
-def find_skin(volume: Volume) -> Skin:
-    """The air outside and the body of a CT.
+def find_skin(volume: Volume, air_below: float = AIR_HU, tissue_above: float = TISSUE_HU) -> Skin:
+    """The air outside and the body of a CT, or of a scan in which other intensities tell them apart.
 
     Outside is air that reaches a side of the scan; the scan's ends along the body do not count, for they cut through
     the lungs. The body is the largest connected part of what is no air.
@@ -65,10 +65,10 @@ def find_skin(volume: Volume) -> Skin:
     i, j, k = (slice(None, None, int(step)) for step in steps)
     samples = volume.array[k, j, i]
     grid = Grid(samples.shape[::-1], volume.grid.spacing * steps, volume.grid.origin, volume.grid.direction)
-    air = samples < AIR_HU
+    air = samples < air_below
     wide = ndimage.minimum_filter(air, size=NARROW, mode="nearest")
     outside = air & ndimage.maximum_filter(_reaching_a_side(wide, grid), size=NARROW + 2, mode="nearest")
-    return Skin(grid.spacing, grid.ijk_from_lps, outside, _largest(samples > TISSUE_HU))
+    return Skin(grid.spacing, grid.ijk_from_lps, outside, _largest(samples > tissue_above))
 
 
 def _reaching_a_side(air: Mask, grid: Grid) -> Mask:
