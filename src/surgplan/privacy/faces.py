@@ -39,8 +39,8 @@ CAVITY_CM2, CAVITY_MM = 60.0, 20.0
 """A ring of bone round so much soft tissue, over such a height, is a skull: that of a newborn has about 80 cm²."""
 SOFT_HU = (-20.0, 120.0)
 OUTSIDE_SHARE = 0.03
-"""A structure that is so much of the body's outside shows the skin, whatever it is called: skin was found to be 95 % and
-more of it in scans of heads, a skull 1 % at the most."""
+"""A structure that is so much of the body's outside shows the skin, whatever it is called: skin was found to be 95 %
+and more of it in scans of heads, a skull 1 % at the most."""
 
 Mask = NDArray[np.bool_]
 
