@@ -156,6 +156,15 @@ def test_without_the_scan_nobody_can_tell_what_is_private(head: tuple[Path, Path
     assert "scan is archived" in surgplan("log", case).out
 
 
+def test_another_scan_cannot_clear_a_patient(head: tuple[Path, Path], case: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(head[1], tmp_path / "other"))
+    next(other.iterdir()).unlink()
+    ended = surgplan("share", case, "-o", tmp_path / "out.zip", "--against", other)
+    assert ended.code == 3
+    assert "the scan that the case was made from" in ended.error
+    assert not (tmp_path / "out.zip").exists()
+
+
 def test_a_file_that_was_changed_is_not_shared(case: Path, tmp_path: Path) -> None:
     (case / "print" / "femur.stl").write_bytes(b"other")
     assert surgplan("share", case, "-o", tmp_path / "out.zip").code == 4

@@ -43,7 +43,7 @@ def reproduce_case(case: Path, source: Path | None, elsewhere: Path | None, prog
     if manifest is None or "ingest" not in manifest.stages:
         raise Missing(case / MANIFEST, "there is no manifest of a run", advice="Name the folder of a case")
     scan = source or _source_of(case)
-    _refuse_other_scan(scan, manifest)
+    refuse_other_scan(scan, manifest)
     plan = plan_case(case / "case.toml", source=scan)
     with _folder(elsewhere) as folder:
         again = run_case(plan, folder, progress).manifest
@@ -72,7 +72,14 @@ def _source_of(case: Path) -> Path:
     return scan
 
 
-def _refuse_other_scan(scan: Path, manifest: Manifest) -> None:
+def refuse_other_scan(scan: Path, manifest: Manifest) -> None:
+    """Refuse a scan that is not the one from which the case was made.
+
+    Raises
+    ------
+    BadInput
+        It has other bytes, or other files.
+    """
     found, made_from = source_digest(scan, source_files(scan)), manifest.stages["ingest"].inputs["scan"]
     if found != made_from:
         expected = f"the scan that the case was made from, {made_from[:16]}…"

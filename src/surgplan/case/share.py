@@ -17,6 +17,7 @@ from surgplan.case.manifest import MANIFEST, Manifest, read_manifest
 from surgplan.case.matching import headers_of
 from surgplan.case.pdf import PDF, is_current
 from surgplan.case.plan_file import CASE_FILE
+from surgplan.case.reproduce import refuse_other_scan
 from surgplan.case.share_readme import readme
 from surgplan.case.share_zip import Content, Encryption, write_archive
 from surgplan.case.source_note import remembered
@@ -84,11 +85,13 @@ def share_case(case: Path, target: Path, wish: Wish, encryption: Encryption) -> 
         The case was not run to its end, or the scan is not where it was.
     FailedCheck
         A file is not the one that the manifest names.
+    BadInput
+        The scan is not the one from which the case was made.
     Refused
         Nothing is left without the face.
     """
     plan, manifest = _finished(case)
-    header, told = _header(case, wish)
+    header, told = _header(case, manifest, wish)
     with locked(case), tempfile.TemporaryDirectory(prefix="surgplan-share-") as scratch:
         faces = Faces() if wish.with_face else _faces(Workshop(plan, case, manifest))
         found = list(told)
@@ -127,7 +130,7 @@ def _finished(case: Path) -> tuple[CasePlan, Manifest]:
     return plan, manifest
 
 
-def _header(case: Path, wish: Wish) -> tuple[Header | None, tuple[Finding, ...]]:
+def _header(case: Path, manifest: Manifest, wish: Wish) -> tuple[Header | None, tuple[Finding, ...]]:
     """What identifies the patient: of the scan's headers, and the path of the scan itself."""
     noted = remembered(case, "source")
     scan = wish.against or (Path(noted) if noted else None)
@@ -137,6 +140,7 @@ def _header(case: Path, wish: Wish) -> tuple[Header | None, tuple[Finding, ...]]
             return None, (Finding("privacy", Level.WARN, measured, "a search against the scan's headers"),)
         advice = 'Pass it: --against SCAN; or share it all the same, which is recorded: --unchecked "REASON"'
         raise Missing(case, "its scan is not where it was: nothing tells what is private", advice=advice)
+    refuse_other_scan(scan, manifest)  # headers of somebody else would clear this patient of everything
     place = Secret("path of the scan", str(scan.resolve()), Kind.TEXT)
     with headers_of(scan) as files:
         try:
