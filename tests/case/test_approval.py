@@ -232,6 +232,17 @@ def test_a_case_file_that_asks_for_something_else_is_not_approved(case: Path) ->
         approve(case, NAME, ROLE)
 
 
+def test_a_case_of_an_earlier_version_that_knew_fewer_parameters_is_approved(case: Path) -> None:
+    manifest = read_manifest(case)
+    assert manifest is not None
+    stage = manifest.stages["surface"]
+    fewer = {name: value for name, value in stage.parameters.items() if name != "tolerance_mm"}
+    stages = {**manifest.stages, "surface": stage.model_copy(update={"parameters": fewer})}
+    write_manifest(case, manifest.model_copy(update={"stages": stages}))
+    approve(case, NAME, ROLE)
+    assert hold(case) == [True]
+
+
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 10_000, "\u202eabc", " a"])
 def test_names_that_cannot_be_told_are_refused(case: Path, name: str) -> None:
     with pytest.raises(WrongUsage):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from surgplan.case.approved_copies import show_approvals
 from surgplan.case.casefile import plan_case
@@ -107,10 +107,19 @@ def _finished(folder: Path) -> Manifest:
         record = manifest.stages.get(stage.name)
         if record is None:
             raise Missing(folder, f"the stage {stage.name} was never done", advice=RUN_AGAIN)
-        if record.parameters != stage.parameters(plan):
+        if not _asks_for(stage.parameters(plan), record.parameters):
             found = f"asks for other parameters of the stage {stage.name} than it was done with"
             raise FailedCheck(folder / CASE_FILE, found, advice=RUN_AGAIN)
     return manifest
+
+
+def _asks_for(asked: Any, done: Any) -> bool:
+    """Whether what is asked for is what was done; a later version may know more parameters, with their defaults."""
+    if isinstance(asked, dict) and isinstance(done, dict):
+        return all(name in asked and _asks_for(asked[name], value) for name, value in done.items())
+    if isinstance(asked, list | tuple) and isinstance(done, list | tuple):
+        return len(asked) == len(done) and all(map(_asks_for, asked, done))
+    return bool(asked == done)
 
 
 def _refuse_changed(folder: Path, manifest: Manifest) -> None:
