@@ -132,7 +132,7 @@ class Workshop:
             labels=self.labels,
             surfaces=self.surfaces,
             measures=measures_adapter().validate_python(manifest.stages["surface"].results["measures"]),
-            job=manifest.stages["print"].results["job"],
+            job=manifest.stages["print"].results.get("job", {}),
             plan=self.navigation,
             findings=tuple((name, finding) for name in done for finding in manifest.stages[name].found()),
             files={name: record.sha256 for stage in done for name, record in manifest.stages[stage].outputs.items()},
