@@ -76,12 +76,12 @@ def test_blocks_lie_where_their_voxels_lie(monkeypatch, most_voxels):
 
 
 def test_the_scan_is_reduced_until_it_fits(monkeypatch):
-    where = grid((60, 60, 40))
+    where = grid((40, 40, 30))
     noise = np.random.default_rng(3).integers(-1024, 3071, where.shape).astype(np.int16)
     volume = Volume(where, noise, Modality.CT)
     full = packed_scan(volume, None)
     assert (restored(full) == noise).all()
-    for most in (150_000, 60_000, 8_000):
+    for most in (50_000, 20_000, 3_000):
         kept = packed_scan(volume, most)
         assert len(kept.data) <= most
         assert kept.block != (1, 1, 1) or kept.step > 1
