@@ -287,7 +287,7 @@ STAGES = (
     Stage("navigation", 8, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",
-        7,
+        8,
         ("ingest", "networks", "segment", "surface", "print", "navigation"),
         _report_parameters,
         _report,

@@ -9,23 +9,27 @@ from typing import Any
 
 from surgplan.model.surface import Surface
 from surgplan.report.surface_map import Maps
+from surgplan.surface.fidelity import Distances, distance_to, summary, surface_samples
 from surgplan.surface.solid import NotManifold, as_solid, from_solid
 
 MOST_TRIANGLES = 500_000
 """Of all structures together."""
-FIRST_STEP_MM, COARSER, LAST_STEP_MM = 0.05, 1.5, 2.0
-"""How far a step of simplifying may move a surface, growing until there are few enough triangles."""
+FIRST_STEP_MM, COARSER, LAST_STEP_MM = 0.1, 2.0, 0.2
+"""How far a step of simplifying may move a surface: growing until there are few enough triangles, but no farther than
+this. More triangles turn slower; a surface that is elsewhere would be wrong."""
+SAMPLES = 10_000
+"""Points of the surface in the file at which its distance to the simplified one is measured."""
 SMALL = 20_000
 """Surfaces of fewer triangles stay as they are."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reduced:
-    """A surface for viewing, its maps, and how far it may lie at the most, mm, from the one in the file."""
+    """A surface for viewing, its maps, and how far the one in the file lies from it; None where it is that one."""
 
     surface: Surface
     maps: Maps
-    moved_mm: float
+    moved: Distances | None = None
 
 
 def reduced(surfaces: Sequence[Surface], maps: Mapping[int, Maps], full: bool) -> tuple[Reduced, ...]:
@@ -36,20 +40,19 @@ def reduced(surfaces: Sequence[Surface], maps: Mapping[int, Maps], full: bool) -
 
     Source: Lalish and others, manifold3d (Apache-2.0), `Manifold.simplify`.
     """
-    kept = [Reduced(surface, maps.get(number, ()), 0.0) for number, surface in enumerate(surfaces)]
+    kept = [Reduced(surface, maps.get(number, ())) for number, surface in enumerate(surfaces)]
     total = sum(len(surface.triangles) for surface in surfaces)
     if full or total <= MOST_TRIANGLES:
         return tuple(kept)
     solids = {n: solid for n, each in enumerate(kept) if (solid := _solid(each)) is not None}
-    step, moved = FIRST_STEP_MM, 0.0
+    step = FIRST_STEP_MM
     while solids and total > MOST_TRIANGLES and step <= LAST_STEP_MM:
         before = sum(solid.num_tri() for solid in solids.values())
         solids = {n: solid.simplify(step) for n, solid in solids.items()}
         total += sum(solid.num_tri() for solid in solids.values()) - before
-        moved += step
         step *= COARSER
     for n, solid in solids.items():
-        kept[n] = _from_solid(solid, kept[n], moved)
+        kept[n] = _from_solid(solid, kept[n])
     return tuple(kept)
 
 
@@ -62,11 +65,13 @@ def _solid(given: Reduced) -> Any:
     return None
 
 
-def _from_solid(solid: Any, given: Reduced, moved_mm: float) -> Reduced:
+def _from_solid(solid: Any, given: Reduced) -> Reduced:
     from scipy.spatial import cKDTree
 
     surface = from_solid(solid, given.surface)
+    points = surface_samples(given.surface, SAMPLES)
+    moved = summary(distance_to(points, surface), points)
     if not given.maps:
-        return Reduced(surface, (), moved_mm)
+        return Reduced(surface, (), moved)
     _, nearest = cKDTree(given.surface.vertices, balanced_tree=False, compact_nodes=False).query(surface.vertices)
-    return Reduced(surface, tuple(replace(each, values=each.values[nearest]) for each in given.maps), moved_mm)
+    return Reduced(surface, tuple(replace(each, values=each.values[nearest]) for each in given.maps), moved)

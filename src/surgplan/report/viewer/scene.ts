@@ -26,7 +26,8 @@ export interface Structure {
   triangles: number;
   vertices: number;
   of: number;
-  moved_mm: number;
+  /** Where it was simplified: within what 95 % of the surface in the file lies of it, and the farthest place, mm. */
+  moved_mm: [number, number] | null;
   low: Vector;
   step: Vector;
   maps: ColorMap[];

@@ -115,7 +115,7 @@ export class Space {
   readonly high: Vector;
   private readonly space = new Space3D();
   private readonly camera = new OrthographicCamera();
-  private readonly lights = [new DirectionalLight("#ffffff", 2.6), new DirectionalLight("#ffffff", 1.1)];
+  private readonly lights = [new DirectionalLight("#ffffff", 2.2), new DirectionalLight("#ffffff", 0.9)];
   private readonly solids: Solid[];
   private readonly marks = new Group();
   private readonly sheets: { canvas: HTMLCanvasElement; drawn: Drawn; texture: CanvasTexture }[] = [];
