@@ -15,6 +15,7 @@ from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.surface.contour import contour
 from surgplan.surface.fidelity import distance_to, surface_samples
+from surgplan.surface.regions import enclosed
 from surgplan.surface.stage import SurfaceParams, make_surfaces
 from surgplan.surface.topology import topology
 from tests.surface.shapes import Distance, scan, shell, shell_volume, torus, torus_volume
@@ -81,24 +82,8 @@ def test_the_contour_separates_the_labels_voxels_from_all_others() -> None:
     k, j, i = np.nonzero(labels.array)
     inside = labels.grid.lps_from_ijk.apply(np.column_stack([i, j, k]))
     outside = labels.grid.lps_from_ijk.apply(np.argwhere(labels.array == 0)[:, ::-1])
-    assert enclosed(surface, inside).all()
-    assert not enclosed(surface, outside).any()
-
-
-def enclosed(surface: Surface, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which points lie inside, by VTK's count of the surfaces that rays cross."""
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-    from vtkmodules.vtkFiltersModeling import vtkSelectEnclosedPoints
-
-    from surgplan.surface.vtk_mesh import to_polydata
-
-    select = vtkSelectEnclosedPoints()
-    select.SetInputData(to_polydata(points, np.empty((0, 3), np.int32), precise=True))
-    select.SetSurfaceData(to_polydata(surface.vertices, surface.triangles, precise=True))
-    select.SetTolerance(1e-9)
-    select.Update()
-    inside: NDArray[np.bool_] = vtk_to_numpy(select.GetOutput().GetPointData().GetArray("SelectedPoints")) > 0
-    return inside
+    assert enclosed(inside, surface).all()
+    assert not enclosed(outside, surface).any()
 
 
 def test_a_body_that_the_scan_cuts_off_is_closed_there() -> None:
