@@ -19,7 +19,7 @@ from surgplan.cli.options import (
 )
 from surgplan.cli.output import Output, Result
 from surgplan.errors import WrongUsage
-from surgplan.printing.stage import PrintParams
+from surgplan.printing.stage import NOWHERE, PrintParams
 
 
 @click.command("print")
@@ -29,6 +29,7 @@ from surgplan.printing.stage import PrintParams
 @click.option("--job", type=click.Path(path_type=Path), help="Job sheet, .html; the same as .json lies beside it.")
 @click.option("--case", default="model", show_default=True, help="Name of the case, never a patient's.")
 @click.option("-r", "--recipe", help="Recipe whose table `print` says how; options override it.")
+@click.option("--landmarks", type=click.Path(path_type=Path), help="Points that the recipe names, .mrk.json or .fcsv.")
 @told_options
 @params_options(PrintParams)
 @overwrite_option
@@ -41,6 +42,7 @@ def command(
     job: Path | None,
     case: str,
     recipe: str | None,
+    landmarks: Path | None,
     unit: str,
     frame: str,
     overwrite: bool,
@@ -64,6 +66,7 @@ def command(
     from surgplan.case.printed_cases import case_surfaces, groups_of
     from surgplan.case.steps import print_step
     from surgplan.formats.atomic import refuse_overwriting
+    from surgplan.formats.markups import read_points
     from surgplan.formats.mesh_units import Told
 
     if job is not None and job.suffix.lower() != ".html":
@@ -78,7 +81,9 @@ def command(
     table = {"printer": PrintParams().printer, **_table_of(recipe), **given(options)}
     params = PrintParams.from_table(table, "command line")
     assumed = tuple(sorted({name for file in read for name in file.assumed}))
-    made = print_step(found, params, case, PrintTargets(target, stl_folder, job, overwrite), assumed, groups=groups)
+    points = read_points(existing(landmarks)) if landmarks else NOWHERE
+    targets = PrintTargets(target, stl_folder, job, overwrite)
+    made = print_step(found, params, case, targets, assumed, points, groups=groups)
     findings = (*(finding for file in read for finding in file.findings), *made.findings)
     output.result(Result(tuple(file.path for file in made.written), findings, made.results))
 

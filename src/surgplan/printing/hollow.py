@@ -77,8 +77,7 @@ def hollow(part: Part, operation: Hollow, context: Context) -> Done:
     cavity = cavities(outer, wall, context.life(1) ** 3 * operation.smallest_mm3, part.name)
     if not len(cavity.triangles):
         found = f"a wall of {operation.wall_mm:g} mm leaves no cavity of {operation.smallest_mm3:g} mm³ in it"
-        thick = f"the part is nowhere thick enough: its volume is {part.surface.volume_mm3 * context.scale**3:.0f} mm³"
-        raise BadInput(part.name, found, advice=f"Choose a thinner wall, or leave it solid ({thick})")
+        raise BadInput(part.name, found, advice="Choose a thinner wall, or leave it solid")
     hole = context.life(operation.drain_mm or context.printer.drain_hole_mm or 4.0)
     drains = drains_of(cavity, outer, hole / 2, operation.drains)
     void = Solid.of_surface(cavity)

@@ -38,7 +38,9 @@ def mirror(parts: tuple[Part, ...], operation: Mirror, context: Context) -> Done
             raise WrongUsage("print.prepare", found, advice="Put `mirror` before it")
         turned = _turned(part, middle)
         made.append(turned)
-        advice = "Check that the other side is wanted; name and text of the part say MIRRORED"
+        advice = (
+            "Check that the other side is wanted. Its name says so, and its letters, where a `text` comes after this"
+        )
         told = "left and right are exchanged" if turned.mirrored else "mirrored twice: as in the body again"
         findings.append(note("mirrored", told, turned, Level.WARN if turned.mirrored else Level.NOTE, advice=advice))
     return Done(tuple(made), tuple(findings))

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from surgplan.params import Params
-
-Vector = tuple[float, float, float]
+from surgplan.segment.operations import Box, Vector
 
 
 class OnParts(Params):
@@ -46,18 +45,10 @@ class OnPlane(OnParts):
             raise ValueError("the normal of a plane must have a length")
 
 
-class CropBox(OnParts):
+class CropBox(OnParts, Box):
     """Keep what lies in a box with sides along the patient's axes."""
 
     do: Literal["crop_box"]
-    min_mm: Vector = Field(description="its least x, y, z, in mm LPS")
-    max_mm: Vector = Field(description="its greatest x, y, z, in mm LPS")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> CropBox:
-        if any(low >= high for low, high in zip(self.min_mm, self.max_mm, strict=True)):
-            raise ValueError("each number of min_mm must be below that of max_mm")
-        return self
 
 
 class CropPlane(OnPlane):

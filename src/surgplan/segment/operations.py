@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -110,18 +110,23 @@ class Shrink(Params):
     by_mm: float = Field(gt=0, le=50, description="the margin, in mm")
 
 
-class CropBox(Params):
-    """Keep what lies in a box with sides along the patient's axes."""
+class Box(Params):
+    """A box with sides along the patient's axes."""
 
-    op: Literal["crop_box"]
     min_mm: Vector = Field(description="its least x, y, z, in mm LPS")
     max_mm: Vector = Field(description="its greatest x, y, z, in mm LPS")
 
     @model_validator(mode="after")
-    def _in_order(self) -> CropBox:
+    def _in_order(self) -> Self:
         if any(low >= high for low, high in zip(self.min_mm, self.max_mm, strict=True)):
             raise ValueError("each number of min_mm must be below that of max_mm")
         return self
+
+
+class CropBox(Box):
+    """Keep what lies in a box with sides along the patient's axes."""
+
+    op: Literal["crop_box"]
 
 
 class CropSphere(Params):
