@@ -281,7 +281,7 @@ STAGES = (
         _networks,
         wanted=lambda plan: asks_networks(plan.recipe.segment),
     ),
-    Stage("segment", 4, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
+    Stage("segment", 5, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 6, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 3, ("segment", "surface"), _print_parameters, _print),
     Stage("navigation", 8, ("ingest", "surface", "print"), _navigation_parameters, _navigate),

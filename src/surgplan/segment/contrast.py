@@ -26,6 +26,10 @@ class ContrastParams(Params):
     thick_mm: float = Field(7.0, gt=1, le=30, description="thinner parts are left to the bone, in mm")
     cortex_hu: float = Field(100.0, gt=0, description="a bone's shell is so much brighter than its middle, in HU")
     cortex_share: float = Field(0.1, gt=0, lt=1, description="parts of whose shell more is so bright are bone")
+    solid_hu: float = Field(
+        600.0,
+        description="parts whose middle is so bright are contrast, whatever their shell: no spongy bone is, in HU",
+    )
     least_mm3: float = Field(4000.0, ge=0, description="smaller parts are left to the bone, in mm³")
     pure_hu: float = Field(1500.0, description="what is so bright and 4 mm thick is undiluted contrast or metal, in HU")
 
@@ -68,7 +72,7 @@ def _blood(means: np.ndarray, spacing: tuple[float, float, float], params: Contr
     around = np.bincount(nearest[shell], minlength=len(voxels))
     brighter = shell & (means > middle[nearest] + params.cortex_hu)
     bright = np.bincount(nearest[brighter], minlength=len(voxels))
-    bone = bright > params.cortex_share * np.maximum(around, 1)
+    bone = (bright > params.cortex_share * np.maximum(around, 1)) & (middle < params.solid_hu)
     volumes = np.bincount(nearest[owned], minlength=len(voxels)) * np.prod(spacing)
     bone |= volumes < params.least_mm3
     bone[0] = True

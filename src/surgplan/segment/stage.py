@@ -21,6 +21,7 @@ from surgplan.segment.given import Given, Scene
 from surgplan.segment.leaks import check_leak
 from surgplan.segment.masks import with_masks
 from surgplan.segment.methods import find_structure
+from surgplan.segment.pairs import check_pairs
 from surgplan.segment.region import Region, nothing
 from surgplan.segment.sides import check_sides
 from surgplan.segment.structure import LEAKING, MOST_STRUCTURES, NEEDS_HU, SEEDED, StructureParams
@@ -117,9 +118,8 @@ def segment(volume: Volume, params: SegmentParams, given: Given | None = None) -
     if not labels:
         raise EmptyLabel("scan", "none of the structures is in it", advice="Take another recipe")
     found_labels = LabelMap(volume.grid, array, tuple(labels))
-    return SegmentResult(
-        found_labels, (*findings, *check_sides(found_labels, volume)), tuple(measured), tuple(left_out)
-    )
+    findings += [*check_sides(found_labels, volume), *check_pairs(found_labels)]
+    return SegmentResult(found_labels, tuple(findings), tuple(measured), tuple(left_out))
 
 
 def _claimed(
