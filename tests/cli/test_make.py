@@ -31,7 +31,9 @@ def lab(scan: Path, tmp_path: Path) -> Path:
     for name in ("left-17", "right-18"):
         shutil.copytree(scan, tmp_path / "scans" / name)
     program = f"{sys.executable} -m surgplan"
-    text = f"SURGPLAN = {program}\nRECIPE = example-femur\nFLAGS = -q\ninclude $(shell $(SURGPLAN) info --make)\n"
+    # the femur is longer than the printer: in life size `surgplan print` rejects it
+    text = f"SURGPLAN = {program}\nRECIPE = example-femur\nFLAGS = -q\nPRINT = --scale 0.5\n"
+    text += "include $(shell $(SURGPLAN) info --make)\n"
     (tmp_path / "Makefile").write_text(text)
     return tmp_path
 
