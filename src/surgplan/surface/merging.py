@@ -13,6 +13,7 @@ is as manifold as the mesh was.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,9 @@ TURNED = 0.7
 BEND = 4.0
 """So many times the distance that is allowed may a neighbour lie beside the plane: the chord of a bow, which has a
 quarter of its end's distance from the tangent, then keeps the distance."""
+
+AT_ONCE = 1 << 17
+"""Triangles that are looked at at once, in each of two threads: which one looks at which changes nothing."""
 
 ROUNDS = 20
 """How often what fails is taken apart and its neighbours are looked at again; far more than was ever needed."""
@@ -218,25 +222,35 @@ def _compact(places: Floats, triangles: Ints) -> tuple[Floats, Ints]:
 
 def _spoilt(target: Ints, places: Floats, normals: Floats, mesh: _Mesh, look: NDArray[np.int64], most: float) -> Bools:
     """(n,) remaining vertices at which something fails, as far as the triangles `look` tell."""
-    faces = target[mesh.triangles[look]]
-    a, b, c = faces.T
-    there = (a != b) & (b != c) & (c != a)
-    faces = faces[there]
+
+    def piece(start: int) -> tuple[Ints, NDArray[np.int64]]:
+        faces = target[mesh.triangles[look[start : start + AT_ONCE]]]
+        return _spoilt_piece(_whole(faces), places, normals, most)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(piece, range(0, len(look), AT_ONCE)))
     bad = np.zeros(len(target), dtype=bool)
+    for spoilt, _ in found:
+        bad[spoilt] = True
+    key = np.concatenate([keys for _, keys in found])
+    key.sort()
+    twice = key[1:][key[1:] == key[:-1]]
+    bad[twice // len(target)] = bad[twice % len(target)] = True
+    return bad
+
+
+def _spoilt_piece(faces: Ints, places: Floats, normals: Floats, most: float) -> tuple[Ints, NDArray[np.int64]]:
+    """Vertices of triangles that have turned over or of neighbours beside the plane; and a key for each edge."""
     after = cross_products(places, faces)
     around = normals[faces[:, 0]] + normals[faces[:, 1]] + normals[faces[:, 2]]
     turned = np.einsum("ij,ij->i", after, _units(around)) < TURNED * np.sqrt(np.einsum("ij,ij->i", after, after))
-    bad[faces[turned]] = True
-    keys = []
+    bad, keys = [faces[turned].ravel()], []
     for corner in range(3):
         start, end = faces[:, corner], faces[:, (corner + 1) % 3]
         step = places[end] - places[start]
         beside = np.abs(np.einsum("ij,ij->i", step, normals[start])) > most
         beside |= np.abs(np.einsum("ij,ij->i", step, normals[end])) > most
-        bad[start[beside]] = bad[end[beside]] = True
+        bad += [start[beside], end[beside]]
         up = start < end
-        keys.append(start[up].astype(np.int64) * len(target) + end[up])
-    key = np.sort(np.concatenate(keys))
-    twice = key[1:][key[1:] == key[:-1]]
-    bad[twice // len(target)] = bad[twice % len(target)] = True
-    return bad
+        keys.append(start[up].astype(np.int64) * len(places) + end[up])
+    return np.concatenate(bad), np.concatenate(keys)

@@ -19,6 +19,7 @@ class Ruler:
         from surgplan.surface.vtk_mesh import in_threads, to_polydata
 
         self._locator = vtkStaticCellLocator()  # three times as fast to build as vtkCellLocator
+        self._locator.CacheCellBoundsOff()  # as fast without, in a third less memory
         self._locator.SetDataSet(to_polydata(vertices, triangles, precise=True))
         with in_threads():
             self._locator.BuildLocator()

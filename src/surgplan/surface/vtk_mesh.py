@@ -32,17 +32,16 @@ def in_threads() -> Iterator[None]:
 
 def to_polydata(vertices: Array, triangles: NDArray[np.int32], precise: bool = False) -> Any:
     """A `vtkPolyData` with its own copy of the mesh; coordinates in float32 unless `precise`."""
-    from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+    from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 
     points = vtkPoints()
     points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices, np.float64 if precise else np.float32), deep=True))
-    offsets = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int64)
+    offsets = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int32)
     cells = vtkCellArray()
     cells.SetData(
-        numpy_to_vtkIdTypeArray(offsets, deep=True),
-        numpy_to_vtkIdTypeArray(np.ascontiguousarray(triangles, np.int64).ravel(), deep=True),
+        numpy_to_vtk(offsets, deep=True), numpy_to_vtk(np.ascontiguousarray(triangles, np.int32).ravel(), deep=True)
     )
     mesh = vtkPolyData()
     mesh.SetPoints(points)
