@@ -39,7 +39,7 @@ def overlap(first: trimesh.Trimesh, second: trimesh.Trimesh, shift: tuple[float,
 def test_two_parts_and_their_gaps_make_up_the_whole() -> None:
     made = prepared(box((60, 40, 50)), CUT)
     first, second = (mesh_of(part) for part in made.parts)
-    assert [part.name for part in made.parts] == ["bone A", "bone B"]
+    assert [part.name for part in made.parts] == ["bone 1", "bone 2"]
     # pins and sockets by the formulas of a cylinder and a truncated cone
     pin = np.pi * 9 * 7.4 + np.pi * 0.6 / 3 * (9 + 3 * 2.4 + 2.4**2)
     socket = np.pi * 3.25**2 * 8.25

@@ -210,7 +210,7 @@ def test_operations_are_done_in_their_order_and_on_their_structure_only() -> Non
     other = named(box((30, 30, 30), (100, 0, 0)), 2, "other")
     cut = {"do": "cut", "normal": [0, 0, 1], "point_mm": [0, 0, 0], "structure": "bone"}
     made = prepared([box((60, 40, 50)), other], cut, {"do": "hollow", "structure": "other", "drains": 0})
-    assert [part.name for part in made.parts] == ["bone A", "bone B", "other"]
+    assert [part.name for part in made.parts] == ["bone 1", "bone 2", "other"]
     kinds = [[done.kind for done in part.modifications] for part in made.parts]
     assert kinds == [["cut"], ["cut"], ["hollow"]]
     with pytest.raises(WrongUsage, match="Did you mean `other`"):
@@ -229,7 +229,7 @@ def test_joined_parts_are_cut_together_and_a_plug_leaves_them() -> None:
     cut = {"do": "cut", "normal": [0, 0, 1], "point_mm": [0, 0, 0], "connector": "none"}
     made = prepared([bone, tumour], join, cut)
     groups = {part.name: part.group for part in made.parts}
-    assert groups["tumour"] == groups["bone B"] != groups["bone A"]
+    assert groups["tumour"] == groups["bone 2"] != groups["bone 1"]
     assert all(groups.values())
     window = {"do": "window", "point_mm": [-20, 0, 0], "diameter_mm": 10, "depth_mm": 8, "structure": "bone"}
     groups = {part.name: part.group for part in prepared([bone, tumour], join, window).parts}

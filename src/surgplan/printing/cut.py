@@ -89,7 +89,7 @@ def cut_at(part: Part, plane: Plane, operation: Cut, context: Context) -> Done:
 
 
 def _names(name: str) -> tuple[str, str]:
-    return f"{name} A", f"{name} B"
+    return f"{name} 1", f"{name} 2"  # no letters: an A beside an arrow would be taken for anterior
 
 
 def _place(plane: Plane, found: Connectors, side: str) -> Region:
