@@ -159,6 +159,8 @@ def _kb(field: str) -> int:
 PARTS: tuple[Callable[[], list[Row]], ...] = (full_size, pelvis, aorta, head, chest)
 
 NOTES = """
+Wall seconds depend on what else runs on the machine; processor seconds are the figure to trust.
+
 Dice is measured without what lies within 12 mm of metal (above 2500 HU). The reference masks were made by a network,
 not by a person, and looked at beside the scan:
 

@@ -20,7 +20,6 @@ def check_pairs(labels: LabelMap) -> list[Finding]:
 
     No refusal: a fracture, a tumour or an amputation makes such a pair, and so does metal that spoils one side.
     """
-    counts = np.bincount(labels.array.ravel(), minlength=256)
     cubic = labels.grid.voxel_volume_mm3 / 1000
     named = {(without_side(label.name), side_of(label)): label for label in labels.labels}
     findings = []
@@ -28,7 +27,7 @@ def check_pairs(labels: LabelMap) -> list[Finding]:
         right = named.get((name, Side.RIGHT))
         if side is not Side.LEFT or right is None:
             continue
-        one, other = (float(counts[label.value]) * cubic for label in (left, right))
+        one, other = (np.count_nonzero(labels.array == label.value) * cubic for label in (left, right))
         if min(one, other) >= LEAST_SHARE * max(one, other):
             continue
         smaller = left if one < other else right
