@@ -41,7 +41,7 @@ def serial(lab: Path) -> dict[str, bytes]:
             ("ingest", lab / "scans" / name, "-o", case / "volume.nrrd"),
             ("segment", case / "volume.nrrd", "-r", "example-femur", "-o", case / "labels.seg.nrrd"),
             ("surface", case / "labels.seg.nrrd", "--volume", case / "volume.nrrd", "-o", case / "surfaces"),
-            ("print", surfaces, "--case", name, "-o", case / "model.3mf", "--stl", case / "print"),
+            ("print", surfaces, "--case", name, "-o", case / "model.3mf", "--stl", case / "print", "--scale", 0.5),
             ("navigate", case / "volume.nrrd", "-o", case / "navigation"),
         ):
             ended = surgplan(*words)
@@ -55,7 +55,7 @@ def snakemake(lab: Path, cases: str, *words: str) -> subprocess.CompletedProcess
     command = [str(SNAKEMAKE), "-s", workflow, *words, "--config", f"surgplan={program}", f"cases={cases}"]
     path = os.pathsep.join([str(SNAKEMAKE.parent), os.environ["PATH"]])
     return subprocess.run(
-        [*command, "recipe=example-femur"],
+        [*command, "recipe=example-femur", "print=--scale 0.5"],  # in life size it is longer than the printer
         cwd=lab,
         capture_output=True,
         text=True,
