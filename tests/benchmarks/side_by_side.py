@@ -168,12 +168,13 @@ def topology(folder: Path) -> tuple[Work, Work]:
 
 
 def repairing(folder: Path) -> tuple[Work, Work]:
-    """pymeshfix on a mesh with torn places: surgplan's is held to a budget, and measured."""
+    """pymeshfix on the finished skull with torn places: surgplan's is held to a budget, and measured."""
     import pymeshfix
 
+    from surgplan.formats.meshes import read_mesh
     from surgplan.surface.repair import RepairParams, repair
 
-    whole = _contour(folder)
+    whole = read_mesh(folder / "surfaces" / "skull.ply")[0]
     some = whole.triangles[np.arange(len(whole.triangles)) % 2003 != 0]
     torn = whole.with_mesh(whole.vertices, some)
 
@@ -213,7 +214,7 @@ def reading_volume(folder: Path) -> tuple[Work, Work]:
 
 
 def writing_stl(folder: Path) -> tuple[Work, Work]:
-    """trimesh's binary STL."""
+    """trimesh's binary STL, which keeps the normals of the first round."""
     import trimesh
 
     from surgplan.formats.stl import stl_bytes
