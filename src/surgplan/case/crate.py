@@ -6,12 +6,12 @@ Source: RO-Crate Metadata Specification 1.1, and the profile Process Run Crate 0
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from surgplan.case.log import LOG, Entry, read_log
-from surgplan.case.manifest import MANIFEST, TOLD, Manifest, StageRecord, read_manifest
+from surgplan.case.manifest import MANIFEST, Manifest, StageRecord, read_manifest
 from surgplan.errors import Missing
 from surgplan.formats.atomic import Written, sha256_of, write_text
 
@@ -48,7 +48,9 @@ def write_crate(case: Path) -> Written:
         raise Missing(case, "is no case with a manifest and a log", advice="Run the case first: surgplan run")
     own = [name for name in ("case.toml", LOG, MANIFEST) if (case / name).is_file()]
     graph = [*_about(manifest, entries, own), *_program(manifest), *_people(entries)]
-    graph += [entity for name, stage in manifest.stages.items() for entity in _action(name, stage, entries)]
+    graph += [
+        entity for name, stage in manifest.stages.items() for entity in _action(name, stage, entries, manifest.outputs)
+    ]
     graph += [_file(case, name, record.sha256, record.size) for name, record in sorted(manifest.outputs.items())]
     graph += [_file(case, name, sha256_of(case / name), (case / name).stat().st_size) for name in own]
     document = {"@context": f"{VERSION}/context", "@graph": graph}
@@ -95,11 +97,11 @@ def _person(name: str) -> str:
     return f"#by-{name.encode().hex()}"
 
 
-def _action(name: str, stage: StageRecord, entries: tuple[Entry, ...]) -> Iterator[Entity]:
-    """What one stage did. The scan is named by its digest only."""
+def _action(name: str, stage: StageRecord, entries: tuple[Entry, ...], files: Collection[str]) -> Iterator[Entity]:
+    """What one stage did. The scan is named by its digest only, and of what it read only `files`, those of the case."""
     done = [entry for entry in entries if entry.action == "done" and name in entry.details.get("stages", [])]
     made = done[-1] if done else entries[-1]
-    known = [key for key in stage.inputs if key != "scan" and not key.startswith(TOLD)]
+    known = [key for key in stage.inputs if key in files]
     yield {
         "@id": f"#{name}",
         "@type": "CreateAction",
