@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.program import surgplan_here
 
 ROOT = Path(__file__).parents[1]
+# a busy machine is no fault of the program: no test has a deadline, no input is generated too slowly
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from surgplan.cli.options import (
 )
 from surgplan.cli.output import Output, Result
 from surgplan.errors import WrongUsage
+from surgplan.printing.printers import DEFAULT
 from surgplan.printing.stage import NOWHERE, PrintParams
 
 
@@ -78,7 +79,7 @@ def command(
     found = named_apart([*loose, *cased])
     groups = groups_of(found, [len(one.surfaces) for one in cases], [one.name for one in cases])
     # who prints means the printer, also the default one: a model that does not fit it is refused
-    table = {"printer": PrintParams().printer, **_table_of(recipe), **given(options)}
+    table = {"printer": DEFAULT, **_table_of(recipe), **given(options)}
     params = PrintParams.from_table(table, "command line")
     assumed = tuple(sorted({name for file in read for name in file.assumed}))
     points = read_points(existing(landmarks)) if landmarks else NOWHERE

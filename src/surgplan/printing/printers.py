@@ -16,6 +16,9 @@ from surgplan.params import Params, nearest
 LARGEST_BUILD_MM = 10_000.0
 NO_SOURCE = "default of surgplan, not a figure of this printer"
 
+DEFAULT = "generic-fdm"
+"""The printer where nobody chose one."""
+
 
 class Technology(StrEnum):
     """How a printer makes its layers, which decides what it can hold up and what it traps."""
@@ -127,7 +130,7 @@ def _read(path: Path) -> Printer:
 
 
 def find_printer(name: str) -> Printer:
-    """The profile of that name.
+    """The profile of that name; `DEFAULT` without one.
 
     Raises
     ------
@@ -136,6 +139,7 @@ def find_printer(name: str) -> Printer:
     BadInput
         There is something wrong in it.
     """
+    name = name or DEFAULT
     known = profile_paths()
     if name not in known:
         raise WrongUsage(f"printer `{name}`", "there is no profile of that name", advice=nearest(name, list(known)))

@@ -33,7 +33,10 @@ NOWHERE = PointSet(())
 class PrintParams(Params):
     """How surfaces become a print."""
 
-    printer: str = Field("generic-fdm", description="name of the printer's profile; see `surgplan printers`")
+    printer: str = Field(
+        "",
+        description="name of the printer's profile, see `surgplan printers`; without it, generic-fdm, and a model that is too large for it is no fault",
+    )
     scale: float = Field(1.0, gt=0.01, le=100, description="length on the print per length in the body")
     instruments: bool = Field(False, description="also print trajectories that have a diameter, as rods of their own")
     prepare: tuple[Operation, ...] = Field((), description="what is done to the parts, in this order")
@@ -194,7 +197,7 @@ def _findings(plates: Sequence[Plate], params: PrintParams, printer: Printer, ca
         size = np.ptp(plate.bounds, axis=0)
         if (size > np.array(printer.build_volume_mm) + 1e-6).any():
             # a printer that somebody chose must take the model; the default one is nobody's choice
-            level = Level.REFUSE if "printer" in params.model_fields_set else Level.WARN
+            level = Level.REFUSE if params.printer else Level.WARN
             yield _too_large(plate.name, size, printer, level)
     if params.scale != 1.0:
         advice = "Do not take sizes from this print without the scale"
