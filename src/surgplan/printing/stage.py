@@ -33,10 +33,7 @@ NOWHERE = PointSet(())
 class PrintParams(Params):
     """How surfaces become a print."""
 
-    printer: str = Field(
-        "",
-        description="name of the printer's profile, see `surgplan printers`; without it, generic-fdm, and a model that is too large for it is no fault",
-    )
+    printer: str = Field("", description="name of the printer's profile; without it generic-fdm, whose size only warns")
     scale: float = Field(1.0, gt=0.01, le=100, description="length on the print per length in the body")
     instruments: bool = Field(False, description="also print trajectories that have a diameter, as rods of their own")
     prepare: tuple[Operation, ...] = Field((), description="what is done to the parts, in this order")
