@@ -65,7 +65,7 @@ def test_the_scene_opens_the_scan_the_labels_and_every_surface(finished: Path) -
 
 
 def test_stdout_holds_the_written_paths_only(scan: Path, tmp_path: Path) -> None:
-    ended = surgplan("run", scan / "case.toml", "-o", tmp_path / "case", "-q")
+    ended = surgplan("run", scan / "case.toml", "-o", tmp_path / "case", "-q", "--set", "report.pictures=false")
     paths = [Path(line) for line in ended.out.splitlines()]
     assert all(path.is_file() for path in paths)
     assert tmp_path / "case" / "report" / "index.html" in paths
@@ -82,7 +82,7 @@ def test_nothing_is_done_twice(scan: Path, case: Path) -> None:
     [
         ("report.picture_width=500", ["report"]),
         ("print.scale=0.5", ["print", "navigation", "report"]),
-        ("surface.tolerance_mm=0.3", ["surface", "print", "navigation", "report"]),
+        pytest.param("surface.tolerance_mm=0.3", ["surface", "print", "navigation", "report"], marks=pytest.mark.slow),
         ("navigation.fiducials=none", ["navigation", "report"]),
         ("structure.skull.close_mm=2", ["segment", "surface", "print", "navigation", "report"]),
     ],
@@ -109,6 +109,7 @@ def test_a_file_that_was_changed_or_lost_is_made_again_to_the_same_bytes(scan: P
     }
 
 
+@pytest.mark.slow  # by default, `reproduce` shows it, without pictures
 def test_two_runs_give_the_same_bytes(scan: Path, finished: Path, tmp_path: Path) -> None:
     ended = surgplan("run", scan / "case.toml", "-o", tmp_path / "elsewhere")
     assert ended.code == 0

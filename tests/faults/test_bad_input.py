@@ -19,12 +19,13 @@ import pytest
 from tests.program import Ended, files_below, surgplan
 
 SLOW = pytest.mark.slow
+HOW = ("-r", "example-femur", "--set", "report.pictures=false")
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("faults") / "skull"
-    assert surgplan("example", "skull", "--size", "small", "-o", folder).code == 0
+    folder = tmp_path_factory.mktemp("faults") / "femur"
+    assert surgplan("example", "femur", "--size", "small", "-o", folder).code == 0
     return folder
 
 
@@ -61,7 +62,7 @@ def slices_in_order(scan: Path) -> list[Path]:
 
 
 def run(source: Path, case: Path, *more: object) -> Ended:
-    return surgplan("run", source, "-r", "ct-skull", "-o", case, *more)
+    return surgplan("run", source, *HOW, "-o", case, *more)
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_a_slice_that_is_there_twice(scan: Path, tmp_path: Path) -> None:
 
 def test_two_series_in_one_folder(example: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert surgplan("example", "skull", "--size", "small", "--seed", "3", "-o", other).code == 0
+    assert surgplan("example", "femur", "--size", "small", "--seed", "3", "-o", other).code == 0
     both = tmp_path / "both"
     shutil.copytree(example / "dicom", both / "a")
     shutil.copytree(other / "dicom", both / "b")
@@ -154,8 +155,8 @@ def test_a_recipe_with_a_wrong_key_and_with_a_value_out_of_range(scan: Path, tmp
 
 
 def test_a_threshold_that_selects_nothing(scan: Path, tmp_path: Path) -> None:
-    ended = run(scan, tmp_path / "case", "--set", "structure.skull.threshold_hu=[9000, 9999]")
-    refuses(ended, 3, "skull", "9000")
+    ended = run(scan, tmp_path / "case", "--set", "structure.femur.threshold_hu=[9000, 9999]")
+    refuses(ended, 3, "femur", "9000")
     assert not (tmp_path / "case" / "labels.seg.nrrd").exists()
 
 
@@ -216,7 +217,7 @@ def test_writing_that_fails_half_way(scan: Path, tmp_path: Path, limit: int) -> 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    words = [sys.executable, "-m", "surgplan", "run", scan, "-r", "ct-skull", "-o", tmp_path / "case"]
+    words = [sys.executable, "-m", "surgplan", "run", scan, *HOW, "-o", tmp_path / "case"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, preexec_fn=smaller)
     assert done.returncode == 7, (done.returncode, done.stderr)
     assert all(path.stat().st_size < limit for path in (tmp_path / "case").rglob("*") if path.is_file())
@@ -224,14 +225,14 @@ def test_writing_that_fails_half_way(scan: Path, tmp_path: Path, limit: int) -> 
 
 
 def started(scan: Path, case: Path, until: Callable[[], bool]) -> subprocess.Popen[str]:
-    words = [sys.executable, "-m", "surgplan", "run", scan, "-r", "ct-skull", "-o", case]
+    words = [sys.executable, "-m", "surgplan", "run", scan, *HOW, "-o", case]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not until() and process.poll() is None:
         time.sleep(0.01)
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)])
 @pytest.mark.parametrize(
     "after",
     ["volume.nrrd", *(pytest.param(each, marks=pytest.mark.slow) for each in (".surgplan/lock", "labels.seg.nrrd"))],
@@ -249,7 +250,8 @@ def test_being_interrupted(scan: Path, tmp_path: Path, number: signal.Signals, a
     assert run(scan, case).code == 0
 
 
-@pytest.mark.parametrize("delay", [0.5, 2.0, *(pytest.param(each, marks=SLOW) for each in (0.1, 1.0, 1.5, 3.0))])
+@pytest.mark.slow  # by default, the campaign shows it
+@pytest.mark.parametrize("delay", [0.1, 0.5, 1.0, 1.5, 2.0, 3.0])
 def test_being_killed(scan: Path, example: Path, tmp_path: Path, delay: float) -> None:
     case, undisturbed = tmp_path / "case", tmp_path / "undisturbed"
     process = started(scan, case, (case / ".surgplan" / "lock").exists)
@@ -279,9 +281,8 @@ def test_two_processes_on_one_case(scan: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "manifest.json",
         "volume.nrrd",
-        *(pytest.param(each, marks=SLOW) for each in ("labels.seg.nrrd", "surfaces/skull.ply")),
+        *(pytest.param(each, marks=SLOW) for each in ("manifest.json", "labels.seg.nrrd", "surfaces/femur.ply")),
     ],
 )
 def test_a_damaged_case_is_mended_or_refused(scan: Path, tmp_path: Path, name: str) -> None:

@@ -46,6 +46,7 @@ def test_depth_counts_and_needles_without_a_diameter_are_no_bodies() -> None:
     assert made.bounds[1][2] == 30
 
 
+@pytest.mark.slow
 def test_the_printed_model_of_a_case_holds_its_screw(tmp_path: Path) -> None:
     assert surgplan("example", "femur", "--size", "small", "-o", tmp_path / "femur").code == 0
     case_file = tmp_path / "femur" / "case.toml"
