@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -122,6 +123,12 @@ def canonical_json(value: Any) -> str:
 
 def environment() -> dict[str, str]:
     """Versions of Python and of the packages that can change the bytes of a result."""
+    return dict(_installed())
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Looked up once in a process: every stage's key holds it."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name in INFLUENTIAL:
         try:
