@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,9 @@ MIN_PLANES = 8
 HALO = 2
 """Planes beyond a slab that `finer` and `_cap` need."""
 
+COUNTED_BYTES = 2
+"""Values of so few bytes are counted instead of sorted."""
+
 BOX_PLANES = 16
 """Planes in which a label is looked for at once."""
 
@@ -60,17 +64,22 @@ def contour(volume: Volume | None, labels: LabelMap, label: Label) -> Surface:
 
 
 def _intensity_slabs(volume: Volume, labels: LabelMap, label: Label, start: Indices, size: Indices) -> Slabs:
-    """The field of a label's box, (k, j, i), slab by slab along k, each with its grid."""
+    """The field of a label's box, (k, j, i), slab by slab along k, each with its grid; the next one overwrites it."""
     assert label.level is not None
     sign, nearest = _contrast(volume, labels, label, start, size)
-    for first, last in slabs_of(size):
+    slabs = slabs_of(size)
+    thickest = min(max(last - first for first, last in slabs) + 1 + 2 * HALO, int(size[2]))
+    room = np.empty((thickest, size[1], size[0]), np.float32)  # taken once: new memory costs time for each slab
+    for first, last in slabs:
         low, high = max(first - HALO, 0), min(last + HALO, int(size[2]) - 1)
         at, count = start + np.array([0, 0, low]), np.array([*size[:2], high - low + 1])
-        mask = crop(labels.array, at, count, 0) == label.value
-        field = crop(volume.array, at, count, 0).astype(np.float32)
-        field -= np.float32(label.level)
-        field *= sign
-        keep_sign(field, mask, nearest)
+        field = room[: count[2]]
+        planes = zip(field, crop(volume.array, at, count, 0), crop(labels.array, at, count, 0), strict=True)
+        for plane, values, named in planes:  # one by one: stays in the processor's cache
+            plane[:] = values
+            plane -= np.float32(label.level)
+            plane *= sign
+            keep_sign(plane, named == label.value, nearest)
         _cap(field, at, labels.grid)
         fine, grid = finer(field, labels.grid.cropped(at, count))
         times = (len(fine) - 1) // (high - low)
@@ -109,11 +118,28 @@ def _contrast(
     for first, last in slabs_of(size):
         at, count = start + np.array([0, 0, first]), np.array([*size[:2], last - first])
         inside.append(crop(volume.array, at, count, 0)[crop(labels.array, at, count, 0) == label.value])
-    values = np.concatenate(inside).astype(np.float32)
-    values -= np.float32(label.level or 0.0)
-    sign = np.float32(-1 if np.median(values) < 0 else 1)
-    typical = float(np.median(np.abs(values, out=values)))
-    return sign, np.float32(max(NEAREST * typical, 1e-3))
+    values, times = _counted(np.concatenate(inside))
+    offsets = values.astype(np.float32) - np.float32(label.level or 0.0)
+    sign = np.float32(-1 if _median(offsets, times) < 0 else 1)
+    return sign, np.float32(max(NEAREST * _median(np.abs(offsets), times), 1e-3))
+
+
+def _counted(values: NDArray[Any]) -> tuple[NDArray[Any], Indices]:
+    """The different values, and how often each of them comes."""
+    if values.dtype.itemsize > COUNTED_BYTES:
+        return np.unique(values, return_counts=True)
+    least = int(values.min())
+    times = np.bincount(values.astype(np.int64) - least)
+    there = np.flatnonzero(times)
+    return there + least, times[there]
+
+
+def _median(values: Field, times: Indices) -> float:
+    """The median of values that come so many times."""
+    order = np.argsort(values)
+    upto = np.cumsum(times[order])
+    middle = np.searchsorted(upto, ((upto[-1] - 1) // 2, upto[-1] // 2), side="right")
+    return float(values[order[middle]].mean())
 
 
 def finer(field: Field, grid: Grid) -> tuple[Field, Grid]:

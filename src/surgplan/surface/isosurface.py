@@ -31,31 +31,34 @@ def isosurface(field: Field, grid: Grid, label: Label) -> Surface:
 def stitched(slabs: Iterable[tuple[Field, Grid]], label: Label) -> Surface:
     """The same of a field that comes in slabs along k, each with the last plane of the one before as its first.
 
-    The field must not be exactly zero at any voxel.
+    The field must not be exactly zero at any voxel. The filter's triangles face what is smaller, on any right-handed
+    grid.
 
     Source: Schroeder, Maynard and Geveci, "Flying edges", LDAV 2015.
     """
     vertices, triangles = [], []
     count, seam, places = 0, np.empty(0, np.int32), np.empty((0, 2), np.float32)
-    for number, (field, grid) in enumerate(slabs):
+    for field, grid in slabs:
         points, faces = _flying_edges(field)
-        shared = np.flatnonzero(points[:, 2] == 0) if number else np.empty(0, np.int64)
+        # points come plane by plane: only at the head are some that the slab before has too
+        height = np.ascontiguousarray(points[:, 2])
+        head, tail = np.searchsorted(height, (1, len(field) - 1))
+        shared = np.flatnonzero(height[:head] == 0) if triangles else np.empty(0, np.int64)
         if not np.array_equal(points[shared, :2], places):
             raise AssertionError("neighbouring slabs differ in the plane that they share")
-        own = np.ones(len(points), dtype=bool)
+        own = np.ones(head, dtype=bool)
         own[shared] = False
         index = (np.cumsum(own) - 1 + count).astype(np.int32)
         index[shared] = seam
-        vertices.append(_in_mm(points[own], grid))
-        triangles.append(index[faces])
-        count += len(vertices[-1])
-        last = points[:, 2] == len(field) - 1
-        seam, places = index[last], points[last, :2]
-    mesh = np.concatenate(vertices), np.concatenate(triangles)
-    del vertices, triangles
-    surface = Surface(label, *mesh)
-    # the grid is right-handed, so all triangles face the same way; which one depends on the filter's table
-    return surface if surface.volume_mm3 >= 0 else surface.with_mesh(surface.vertices, surface.triangles[:, ::-1])
+        vertices += [_in_mm(points[:head][own], grid), _in_mm(points[head:], grid)]
+        count += len(points) - len(shared)
+        first = faces < head
+        there = index[faces[first]]
+        faces += np.int32(count - len(points))
+        faces[first] = there
+        triangles.append(faces)
+        seam, places = np.arange(tail - len(points), 0, dtype=np.int32) + np.int32(count), points[tail:, :2].copy()
+    return Surface(label, np.concatenate(vertices), np.concatenate(triangles))
 
 
 def _in_mm(points: Field, grid: Grid) -> Array:

@@ -55,8 +55,8 @@ def reach(spacing: NDArray[np.float64]) -> int:
 
 def keep_sign(field: Field, mask: Bools, nearest: np.float32) -> None:
     """Make the field at least `nearest` inside the mask and at most minus that outside, in place."""
-    np.maximum(field, nearest, out=field, where=mask)
-    np.minimum(field, -nearest, out=field, where=~mask)
+    field[mask & (field < nearest)] = nearest
+    field[~mask & (field > -nearest)] = -nearest
 
 
 def smoothed(field: Field) -> Field:
