@@ -36,7 +36,8 @@ def stitched(slabs: Iterable[tuple[Field, Grid]], label: Label) -> Surface:
 
     Source: Schroeder, Maynard and Geveci, "Flying edges", LDAV 2015.
     """
-    vertices, triangles = [], []
+    vertices: list[Array] = []
+    triangles: list[Ints] = []
     count, seam, places = 0, np.empty(0, np.int32), np.empty((0, 2), np.float32)
     for field, grid in slabs:
         points, faces = _flying_edges(field)
