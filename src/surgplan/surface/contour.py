@@ -31,7 +31,7 @@ MIN_PLANES = 8
 """No slab has fewer planes, however large they are."""
 
 HALO = 2
-"""Planes beyond a slab that `finer` and `_cap` need."""
+"""Planes beyond a slab that `finer` and `cap` need."""
 
 COUNTED_BYTES = 2
 """Values of so few bytes are counted instead of sorted."""
@@ -66,7 +66,7 @@ def contour(volume: Volume | None, labels: LabelMap, label: Label) -> Surface:
 def _intensity_slabs(volume: Volume, labels: LabelMap, label: Label, start: Indices, size: Indices) -> Slabs:
     """The field of a label's box, (k, j, i), slab by slab along k, each with its grid; the next one overwrites it."""
     assert label.level is not None
-    sign, nearest = _contrast(volume, labels, label, start, size)
+    sign, nearest = contrast(volume, labels, label, start, size)
     slabs = slabs_of(size)
     thickest = min(max(last - first for first, last in slabs) + 1 + 2 * HALO, int(size[2]))
     room = np.empty((thickest, size[1], size[0]), np.float32)  # taken once: new memory costs time for each slab
@@ -80,7 +80,7 @@ def _intensity_slabs(volume: Volume, labels: LabelMap, label: Label, start: Indi
             plane -= np.float32(label.level)
             plane *= sign
             keep_sign(plane, named == label.value, nearest)
-        _cap(field, at, labels.grid)
+        cap(field, at, labels.grid)
         fine, grid = finer(field, labels.grid.cropped(at, count))
         times = (len(fine) - 1) // (high - low)
         yield _planes(fine, grid, times * (first - low), times * (last - low))
@@ -94,7 +94,7 @@ def _mask_slabs(labels: LabelMap, label: Label, start: Indices, size: Indices) -
         low, high = max(first - halo, 0), min(last + halo, int(size[2]) - 1)
         at, count = start + np.array([0, 0, low]), np.array([*size[:2], high - low + 1])
         field = mask_field(crop(labels.array, at, count, 0) == label.value, spacing)
-        _cap(field, at, labels.grid)
+        cap(field, at, labels.grid)
         yield _planes(field, labels.grid.cropped(at, count), first - low, last - low)
 
 
@@ -110,7 +110,7 @@ def slabs_of(size: Indices) -> list[tuple[int, int]]:
     return [(first, min(first + thick, last)) for first in range(0, last, thick)]
 
 
-def _contrast(
+def contrast(
     volume: Volume, labels: LabelMap, label: Label, start: Indices, size: Indices
 ) -> tuple[np.float32, np.float32]:
     """-1 where the structure is darker than its level, else 1; and how near to zero its field may come."""
@@ -153,24 +153,29 @@ def finer(field: Field, grid: Grid) -> tuple[Field, Grid]:
     for axis in range(3):
         if grid.spacing[2 - axis] < COARSE_MM:
             continue
-        along = np.moveaxis(field, axis, 0)
-        padded = np.concatenate([along[:1], along, along[-1:]])
-        between = (9 * (padded[1:-2] + padded[2:-1]) - padded[:-3] - padded[3:]) / np.float32(16)
-        same = (along[:-1] > 0) == (along[1:] > 0)
-        least = np.minimum(np.abs(along[:-1]), np.abs(along[1:])) / 2
-        least[~same] *= np.float32(NEAREST)
-        between = np.copysign(np.maximum(np.abs(between), least), np.where(same, along[:-1], between))
-        both = np.empty((2 * len(along) - 1, *along.shape[1:]), np.float32)
-        both[::2], both[1::2] = along, between
-        field = np.moveaxis(both, 0, axis)
+        field = doubled(field, axis)
         spacing, size = grid.spacing.copy(), list(grid.size)
         spacing[2 - axis] /= 2
-        size[2 - axis] = len(both)
+        size[2 - axis] = field.shape[axis]
         grid = Grid(size, spacing, grid.origin, grid.direction)
     return field, grid
 
 
-def _cap(field: Field, start: Indices, grid: Grid) -> None:
+def doubled(field: Field, axis: int) -> Field:
+    """The field with values half way between its planes along the axis; see `finer`."""
+    along = np.moveaxis(field, axis, 0)
+    padded = np.concatenate([along[:1], along, along[-1:]])
+    between = (9 * (padded[1:-2] + padded[2:-1]) - padded[:-3] - padded[3:]) / np.float32(16)
+    same = (along[:-1] > 0) == (along[1:] > 0)
+    least = np.minimum(np.abs(along[:-1]), np.abs(along[1:])) / 2
+    least[~same] *= np.float32(NEAREST)
+    between = np.copysign(np.maximum(np.abs(between), least), np.where(same, along[:-1], between))
+    both = np.empty((2 * len(along) - 1, *along.shape[1:]), np.float32)
+    both[::2], both[1::2] = along, between
+    return np.moveaxis(both, 0, axis)
+
+
+def cap(field: Field, start: Indices, grid: Grid) -> None:
     """Mirror the field at the scan's faces, in place: its zero lies half way to the padding beyond."""
     end = start[::-1] + field.shape
     for axis in range(3):
