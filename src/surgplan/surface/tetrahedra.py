@@ -2,9 +2,9 @@
 
 Each cell of eight voxels is divided into the six tetrahedra that share its diagonal: Kuhn's division, the same in every
 cell, so that neighbours agree on their common face. Walls pass through points of three kinds: on an edge whose ends
-differ, on a face with three structures, and in a tetrahedron with four. Whatever the structures, what each one occupies
-is then bounded by a closed surface that is manifold at every edge and vertex, and two that touch have the same triangles
-between them.
+differ, on a face with three structures, and in a tetrahedron with four. Whatever the structures, what each one
+occupies is then bounded by a closed surface that is manifold at every edge and vertex, and two that touch have the same
+triangles between them.
 
 Source: Nielson and Franke, "Computing the separating surface for segmented data", IEEE Visualization 1997; that the
 boundaries are manifold follows from theirs being those of regular neighbourhoods (Rourke and Sanderson, "Introduction
