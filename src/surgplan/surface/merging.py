@@ -62,6 +62,16 @@ class _Groups:
     bulge: Floats
 
 
+@dataclass(frozen=True)
+class Merged:
+    """Vertices (n, 3) mm, and whether each was `fixed` (n,); triangles (m, 3), and which each one was before (m,)."""
+
+    vertices: Array
+    fixed: Bools
+    triangles: Ints
+    before: NDArray[np.int64]
+
+
 def merged(vertices: Array, triangles: Ints, cells_mm: Sequence[float], most_mm: float) -> tuple[Array, Ints]:
     """A closed, manifold mesh with fewer vertices: merged in cells of each of the sizes, one upon the other.
 
@@ -70,13 +80,21 @@ def merged(vertices: Array, triangles: Ints, cells_mm: Sequence[float], most_mm:
     Source: the idea of merging a cell's vertices where that keeps the topology is that of Schaefer, Ju and Warren,
     "Manifold dual contouring", IEEE TVCG 13, 2007.
     """
+    made = merged_but(np.zeros(len(vertices), dtype=bool), vertices, triangles, cells_mm, most_mm)
+    return made.vertices, made.triangles
+
+
+def merged_but(fixed: Bools, vertices: Array, triangles: Ints, cells_mm: Sequence[float], most_mm: float) -> Merged:
+    """The same of a mesh that need be manifold only apart from its `fixed` vertices, (n,): these stay as they are."""
+    before = np.arange(len(triangles))
     if not len(triangles):
-        return vertices, triangles
+        return Merged(vertices, fixed, triangles, before)
     middle = vertices.mean(axis=0)
     points = (vertices - middle).astype(np.float32)
     for cell in cells_mm:
-        points, triangles = _merged_once(points, triangles, cell, most_mm)
-    return points.astype(np.float64) + middle, triangles
+        points, fixed, triangles, kept = _merged_once(points, fixed, triangles, cell, most_mm)
+        before = before[kept]
+    return Merged(points.astype(np.float64) + middle, fixed, triangles, before)
 
 
 def usual_edge(vertices: Array, triangles: Ints) -> float:
@@ -85,8 +103,10 @@ def usual_edge(vertices: Array, triangles: Ints) -> float:
     return float(np.median(np.linalg.norm(some[:, 1] - some[:, 0], axis=1)))
 
 
-def _merged_once(points: Floats, triangles: Ints, cell_mm: float, most_mm: float) -> tuple[Floats, Ints]:
-    mesh = _with_normals(points, triangles)
+def _merged_once(
+    points: Floats, fixed: Bools, triangles: Ints, cell_mm: float, most_mm: float
+) -> tuple[Floats, Bools, Ints, NDArray[np.int64]]:
+    mesh = _with_normals(points, fixed, triangles)
     groups = _groups(mesh, cell_mm)
     good = _simple(groups, triangles) & _flat(groups, mesh, most_mm)
     look = np.ones(len(triangles), dtype=bool)
@@ -95,19 +115,23 @@ def _merged_once(points: Floats, triangles: Ints, cell_mm: float, most_mm: float
         bad = _spoilt(target, places, normals, mesh, np.flatnonzero(look), BEND * most_mm)
         failed = good & bad[groups.first]
         if not failed.any():
-            return _compact(places, _whole(target[triangles]))
+            faces = target[triangles]
+            kept = _three_cornered(faces)
+            return *_compact(places, fixed, faces[kept]), kept
         good &= ~failed
         a, b, c = failed[groups.of][triangles].T
         look = a | b | c
-    return points, triangles
+    return points, fixed, triangles, np.arange(len(triangles))
 
 
-def _with_normals(points: Floats, triangles: Ints) -> _Mesh:
+def _with_normals(points: Floats, fixed: Bools, triangles: Ints) -> _Mesh:
+    """The mesh with normals. Fixed vertices have none: they face no neighbour's way, and are merged with none."""
     normals = cross_products(points, triangles)
     sums = np.zeros((len(points), 3), np.float32)
     for axis in range(3):
         for corner in range(3):
             sums[:, axis] += np.bincount(triangles[:, corner], normals[:, axis], len(points)).astype(np.float32)
+    sums[fixed] = 0
     return _Mesh(points, _units(sums), triangles)
 
 
@@ -206,18 +230,18 @@ def _merging(groups: _Groups, good: Bools, mesh: _Mesh, most_mm: float) -> tuple
     return target, places, normals
 
 
-def _whole(triangles: Ints) -> Ints:
-    """The triangles that still have three corners."""
+def _three_cornered(triangles: Ints) -> NDArray[np.int64]:
+    """Numbers of the triangles that still have three corners."""
     a, b, c = triangles.T
-    return np.ascontiguousarray(triangles[(a != b) & (b != c) & (c != a)])
+    return np.flatnonzero((a != b) & (b != c) & (c != a))
 
 
-def _compact(places: Floats, triangles: Ints) -> tuple[Floats, Ints]:
+def _compact(places: Floats, fixed: Bools, triangles: Ints) -> tuple[Floats, Bools, Ints]:
     """Without the vertices that no triangle uses."""
     used = np.zeros(len(places), dtype=bool)
     used[triangles] = True
     number = (np.cumsum(used) - 1).astype(np.int32)
-    return places[used], number[triangles]
+    return places[used], fixed[used], number[triangles]
 
 
 def _spoilt(target: Ints, places: Floats, normals: Floats, mesh: _Mesh, look: NDArray[np.int64], most: float) -> Bools:
@@ -225,7 +249,7 @@ def _spoilt(target: Ints, places: Floats, normals: Floats, mesh: _Mesh, look: ND
 
     def piece(start: int) -> tuple[Ints, NDArray[np.int64]]:
         faces = target[mesh.triangles[look[start : start + AT_ONCE]]]
-        return _spoilt_piece(_whole(faces), places, normals, most)
+        return _spoilt_piece(faces[_three_cornered(faces)], places, normals, most)
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(piece, range(0, len(look), AT_ONCE)))

@@ -47,7 +47,7 @@ class Walls:
 
     def chosen(self, value: int) -> Ints:
         """(k, 3) the triangles round one label's value, facing outward, among all vertices."""
-        first, second = self.sides.T == value
+        first, second = value == self.sides.T
         faces = self.triangles[first | second]
         return np.where(second[first | second, None], faces[:, ::-1], faces)
 
