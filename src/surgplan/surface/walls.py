@@ -191,7 +191,7 @@ class _Cells:
 
     def _in_scan(self, ijk: Array) -> Array:
         """(n, 3) the same places in voxels of the scan."""
-        return (ijk + self._slab.first) / self._parting.times + self._parting.start
+        return np.asarray((ijk + self._slab.first) / self._parting.times + self._parting.start)
 
     def _on_faces(self, masks: Longs, first: Longs) -> Array:
         """(n, 3) where three structures meet in faces whose corners lie in `masks` (n, 3) beyond the voxels `first`.
@@ -244,7 +244,7 @@ class _Cells:
         place = self._in_scan(ijk)
         last = np.array(self._parting.labels.grid.size) - 1.0
         place = np.where(place < 0, -0.5, np.where(place > last, last + 0.5, place))
-        return (place - self._parting.start) * self._parting.times - self._slab.first
+        return np.asarray((place - self._parting.start) * self._parting.times - self._slab.first)
 
 
 def _crossing(corner: Array, opposite: Array, one: Array, two: Array) -> Array:
@@ -253,4 +253,4 @@ def _crossing(corner: Array, opposite: Array, one: Array, two: Array) -> Array:
     along = np.cross(way, line)
     square = np.einsum("ij,ij->i", along, along)
     part = np.einsum("ij,ij->i", np.cross(one - corner, line), along) / np.where(square > 0, square, 1.0)
-    return corner + np.clip(part, NEAREST, 1 - NEAREST)[:, None] * way
+    return np.asarray(corner + np.clip(part, NEAREST, 1 - NEAREST)[:, None] * way)
