@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +15,14 @@ from surgplan.model.volume import Volume
 from surgplan.params import Params
 from surgplan.surface.certificate import Certificate, Certifier
 from surgplan.surface.fidelity import Contour, Fidelity, fidelity
+from surgplan.surface.prepared import Boundary, Prepared
 from surgplan.surface.topology import Topology
 
 
 class SurfaceParams(Params):
     """How a label becomes a printable surface."""
 
-    boundary: Literal["level", "local-half-maximum"] = Field(
+    boundary: Boundary = Field(
         "level",
         description="where it lies between voxels: at the structure's one level, or at each place half way between the "
         "structure and what surrounds it",
@@ -39,6 +39,9 @@ class SurfaceParams(Params):
         description="reject when 95 % of the surface lie not within this, or half the largest voxel edge, of the scan",
     )
     min_body_mm3: float = Field(1.0, ge=0, description="drop separate bodies and cavities smaller than this, in mm³")
+    joined: bool = Field(
+        False, description="structures that touch share one wall, without gap or overlap: for models in several colours"
+    )
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,13 @@ class SurfaceResult:
     distances: tuple[NDArray[np.float32], ...]
 
 
+Part = tuple[Surface, SurfaceMeasures, tuple[Finding, ...], NDArray[np.float32]]
+
+
 def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams) -> SurfaceResult:
     """The surface of each label: contoured, smoothed, simplified, checked, and repaired where it must be. LPS mm.
+
+    With `joined`, labels that touch are made together, so that they share one wall.
 
     Vertices are exact in float32, so that every format stores the same numbers.
 
@@ -90,29 +98,32 @@ def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams
             f"the volume's grid of {volume.grid.size}",
             "Segment that volume again",
         )
-    made = [_one(volume, labels, label, params) for label in labels.labels]
-    surfaces, measures, findings, distances = zip(*made, strict=True)
+    made: dict[Label, Part] = {}
+    for group in _groups(labels, params):
+        parts = _one(volume, labels, group[0], params) if len(group) == 1 else _together(volume, labels, group, params)
+        made.update(zip(group, parts, strict=True))
+    surfaces, measures, findings, distances = zip(*(made[label] for label in labels.labels), strict=True)
     return SurfaceResult(surfaces, measures, tuple(finding for found in findings for finding in found), distances)
 
 
-def _one(
-    volume: Volume | None, labels: LabelMap, label: Label, params: SurfaceParams
-) -> tuple[Surface, SurfaceMeasures, tuple[Finding, ...], NDArray[np.float32]]:
-    from surgplan.surface.blurred_edge import made_linear
+def _groups(labels: LabelMap, params: SurfaceParams) -> tuple[tuple[Label, ...], ...]:
+    """The labels whose surfaces are made together."""
+    from surgplan.surface.joined import touching
+
+    if params.joined and len(labels.labels) > 1:
+        return touching(labels)
+    return tuple((label,) for label in labels.labels)
+
+
+def _one(volume: Volume | None, labels: LabelMap, label: Label, params: SurfaceParams) -> list[Part]:
     from surgplan.surface.contour import contour
     from surgplan.surface.finish import dropped_specks, finished
-    from surgplan.surface.local_level import at_local_level
+    from surgplan.surface.prepared import prepared
 
-    given, findings = label, []
-    if params.boundary == "local-half-maximum" and volume is not None and label.level is not None:
-        volume, labels, label, note = at_local_level(volume, labels, label)
-        findings.append(note)
-    if volume is not None:
-        volume, labels, label = made_linear(volume, labels, label)
-    raw = contour(volume, labels, label)
-    whole, specks, dropped = dropped_specks(raw, params.min_body_mm3)
+    scan = prepared(volume, labels, label, params.boundary)
+    whole, specks, dropped = dropped_specks(contour(scan.volume, scan.labels, scan.label), params.min_body_mm3)
     reference = Contour(whole)
-    certifier = Certifier(volume, labels, label)
+    certifier = Certifier(scan.volume, scan.labels, scan.label)
     certifier.leave_out(specks)
 
     def watch(step: str, seen: Surface) -> None:
@@ -120,20 +131,66 @@ def _one(
 
     surface, told, more = finished(reference, params.tolerance_mm, params.smooth, params.max_triangles, watch)
     certifier.add("repair" if any(finding.check == "repair" for finding in more) else "finish", surface, last=True)
+    return [_part(label, surface, told, reference, certifier, scan, (*scan.notes, *dropped, *more), params)]
+
+
+def _together(volume: Volume | None, labels: LabelMap, group: tuple[Label, ...], params: SurfaceParams) -> list[Part]:
+    """Those of structures that touch, with one wall between two of them."""
+    from surgplan.surface.joined import finished_walls, parting_of, shared_walls, without_specks
+    from surgplan.surface.prepared import prepared_together
+    from surgplan.surface.walls import Walls, wall_contour
+
+    scans, whole = prepared_together(volume, labels, group, params.boundary)
+    walls, specks, dropped = without_specks(
+        wall_contour(parting_of(volume, whole, group, scans)), group, params.min_body_mm3
+    )
+    contours = {label: Contour(walls.surface(label)) for label in group}
+    certifiers = {}
+    for label, scan in zip(group, scans, strict=True):
+        certifiers[label] = Certifier(scan.volume, scan.labels, scan.label)
+        certifiers[label].leave_out(specks.surface(label))
+
+    def watch(step: str, seen: Walls) -> None:
+        for label in group:
+            own = contours[label] if seen is walls else None
+            certifiers[label].add(step, own.surface if own else seen.surface(label), own.ruler if own else None)
+
+    done, told, more = finished_walls(walls, contours, params.tolerance_mm, params.smooth, params.max_triangles, watch)
+    parts = []
+    for label, scan in zip(group, scans, strict=True):
+        surface = done.surface(label)
+        certifiers[label].add("finish", surface, last=True)
+        own = tuple(finding for finding in (*dropped, *more) if finding.subject == label.name)
+        found = (*scan.notes, *own, *shared_walls(done, label, group))
+        parts.append(_part(label, surface, told[label], contours[label], certifiers[label], scan, found, params))
+    return parts
+
+
+def _part(
+    label: Label,
+    surface: Surface,
+    told: Topology,
+    reference: Contour,
+    certifier: Certifier,
+    scan: Prepared,
+    found: tuple[Finding, ...],
+    params: SurfaceParams,
+) -> Part:
+    """One structure's surface with its measures, findings and distances."""
     lengths = surface.bounds[1] - surface.bounds[0]
     measures = SurfaceMeasures(
         name=label.name,
         volume_mm3=surface.volume_mm3,
         area_mm2=surface.area_mm2,
         size_mm=(float(lengths[0]), float(lengths[1]), float(lengths[2])),
-        level=given.level,
+        level=label.level,
         tolerance_mm=params.tolerance_mm,
         topology=told,
-        fidelity=fidelity(surface, reference, volume, labels),
-        certificate=replace(certifier.certificate(params.max_p95_mm), level=given.level),
+        fidelity=fidelity(replace(surface, label=scan.label), reference, scan.volume, scan.labels),
+        certificate=replace(certifier.certificate(params.max_p95_mm), level=label.level),
     )
-    found = (*findings, *dropped, *more, *_verdict(measures, params), *measures.certificate.findings())
-    return replace(surface, label=given), measures, found, certifier.distances_of(surface.vertices)
+    found = (*found, *_verdict(measures, params), *measures.certificate.findings())
+    return replace(surface, label=label), measures, found, certifier.distances_of(surface.vertices)
 
 
 def _verdict(measures: SurfaceMeasures, params: SurfaceParams) -> tuple[Finding, ...]:

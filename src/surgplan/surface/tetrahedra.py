@@ -83,14 +83,14 @@ def walls(tetrahedron: int, layout_code: int) -> tuple[Wall, ...]:
     return tuple(found)
 
 
-def _between(parts: Sequence[Sequence[int]], one: int, two: int) -> list[tuple[frozenset[int], ...]]:
+def _between(parts: list[list[int]], one: int, two: int) -> list[tuple[frozenset[int], ...]]:
     """Triangles between two parts; each of their points as the corners of the edge, face or body that it lies in."""
     left, right = parts[one], parts[two]
     others = [corner for number, part in enumerate(parts) if number not in (one, two) for corner in part]
     if len(right) == 1 and len(parts) == 2:
         return [tuple(frozenset((end, right[0])) for end in left)]
     if len(parts) == 2:
-        a, b, c, d = (frozenset(ends) for ends in zip((left * 2)[:4], np.repeat(right, 2).tolist(), strict=True))
+        a, b, c, d = (frozenset((near, far)) for far in right for near in left)
         return [(a, b, d), (a, d, c)]
     whole = frozenset(range(4))
     if len(parts) == 4:

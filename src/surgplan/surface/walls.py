@@ -47,9 +47,9 @@ class Walls:
 
     def chosen(self, value: int) -> Ints:
         """(k, 3) the triangles round one label's value, facing outward, among all vertices."""
-        first, second = value == self.sides.T
-        faces = self.triangles[first | second]
-        return np.where(second[first | second, None], faces[:, ::-1], faces)
+        there = np.flatnonzero((self.sides == value).any(axis=1))
+        faces, behind = self.triangles[there], self.sides[there, 1] == value
+        return np.where(behind[:, None], faces[:, ::-1], faces)
 
     def surface(self, label: Label) -> Surface:
         """The closed surface of one label."""
@@ -158,7 +158,7 @@ class _Cells:
         if len(faces):
             first, ends = self.keys[faces] // SLOTS, np.array(FACES)[self.slots[faces] - FIRST_FACE]
             found[faces] = self._on_faces(np.column_stack([np.zeros(len(faces), np.int64), ends]), first)
-        for n in bodies:
+        for n in bodies.tolist():
             found[n] = self._in_body(n)
         return self._flat_at_the_end(found)
 
@@ -170,7 +170,7 @@ class _Cells:
         start = self.keys[edges] // SLOTS
         step = np.array(EDGES)[self.slots[edges]]
         part = self._part(start, start + self._steps[step])
-        return self._ijk(start) + part[:, None] * MASKS[step]
+        return np.asarray(self._ijk(start) + part[:, None] * MASKS[step])
 
     def _part(self, start: Longs, end: Longs) -> Array:
         """(n,) where between two voxels the wall lies, from 0 to 1."""
@@ -182,7 +182,7 @@ class _Cells:
             flat = values.reshape(-1)
             one, two = np.abs(flat[start[there]]), np.abs(flat[end[there]])
             part[there] = one / (one + two)
-        return np.clip(part, NEAREST, 1 - NEAREST)
+        return np.asarray(np.clip(part, NEAREST, 1 - NEAREST))
 
     def _within(self, voxels: Longs) -> Bools:
         """(n,) which of the slab's values lie within the scan's outermost voxels."""
@@ -206,7 +206,7 @@ class _Cells:
             pair: corners[:, pair[0]] + edge[pair][:, None] * (corners[:, pair[1]] - corners[:, pair[0]])
             for pair in edge
         }
-        found = np.mean(list(ends.values()), axis=0)
+        found: Array = np.mean(list(ends.values()), axis=0)
         smooth = self._smooth_one(self._flat[voxels])
         for one in range(3):
             there = smooth == one
