@@ -108,6 +108,18 @@ def test_a_check_fails_with_4_and_names_the_object(two: Path, capsys: pytest.Cap
     assert {finding["subject"] for finding in told["findings"]} == {"two.glb:ball"}
 
 
+def test_a_solid_within_a_solid_and_a_point_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = trimesh.util.concatenate(
+        [trimesh.Trimesh(each.vertices, each.triangles) for each in (ball(), ball(radius=8.0))]
+    )
+    both.export(tmp_path / "x.ply")
+    assert run(["check", str(tmp_path / "x.ply"), "--json"]) == 0
+    assert "nested" in {each["check"] for each in json.loads(capsys.readouterr().out)["findings"]}
+    trimesh.Trimesh([[5, 5, 5]] * 3, [[0, 1, 2]], process=False).export(tmp_path / "point.stl")
+    assert run(["check", str(tmp_path / "point.stl")]) == 4
+    assert "Warning" not in capsys.readouterr().err  # numpy's own words are no message for anybody
+
+
 def test_thin_walls_are_told_with_their_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plate = trimesh.creation.box((40, 30, 0.7))
     write_mesh(tmp_path / "x.stl", wedge().with_mesh(plate.vertices, plate.faces))

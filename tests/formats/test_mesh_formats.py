@@ -208,6 +208,15 @@ def test_a_frame_that_nobody_states_is_told_with_the_sides_that_it_makes(tmp_pat
     assert read_meshes(tmp_path / "x.stl", Told("mm", "RAS")).surfaces[0].bounds[0] == pytest.approx([-70, 45, -3])
 
 
+def test_a_place_where_float32_is_coarse_is_told(tmp_path: Path) -> None:
+    box = trimesh.creation.box((40, 30, 20))
+    for far, told in ((9_000, False), (500_000, True)):
+        moved = box.copy()
+        moved.apply_translation((far, 0, 0))
+        moved.export(tmp_path / "x.stl")
+        assert ("place" in checks(tmp_path / "x.stl")) is told
+
+
 def test_ras_is_a_half_turn_and_mirrors_nothing(tmp_path: Path) -> None:
     trimesh.Trimesh(wedge().vertices, wedge().triangles).export(tmp_path / "x.stl")
     found = read_meshes(tmp_path / "x.stl", Told("mm", "RAS")).surfaces[0]
@@ -410,6 +419,7 @@ def test_a_wrong_gltf_is_refused_with_the_reason(tmp_path: Path, change: dict[st
         ("index.obj", SQUARE + b"f 1 2 9\n"),
         ("zero.obj", SQUARE + b"f 0 1 2\n"),
         ("nan.obj", b"v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"),
+        ("far.obj", b"v 1e308 0 0\nv -1e308 0 0\nv 0 1e308 0\nf 1 2 3\n"),
         ("spline.obj", SQUARE + b"cstype bspline\nf 1 2 3\n"),
         ("points.obj", SQUARE),
         ("huge.off", b"OFF\n4000000000 1 0\n0 0 0\n"),

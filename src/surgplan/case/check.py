@@ -22,7 +22,7 @@ from surgplan.printing.printers import Printer
 from surgplan.printing.thickness import Walls, walls
 from surgplan.printing.wall_check import thin_walls
 from surgplan.surface.holes import border_loops
-from surgplan.surface.topology import Topology, is_closed, topology
+from surgplan.surface.topology import Topology, is_closed, nested_bodies, topology
 
 SEAM = 1e-6
 """Points that are nearer than this part of a mesh's extent differ by the rounding of whoever wrote them."""
@@ -142,10 +142,24 @@ def _judge(name: str, surface: Surface, printer: Printer | None) -> Checked:
         if wrong:
             advice = "Repair it: surgplan repair"
             findings.append(Finding(check, Level.REFUSE, measured, "none", advice, "3MF core 1.3, 4.1", name))
+    findings += _nested(name, surface, told)
     solid = walls(surface) if told.watertight and told.outward else None
     if solid is not None and printer is not None:
         findings += thin_walls(name, solid, printer)
     return Checked(name, surface, told, tuple(findings), walls=solid)
+
+
+def _nested(name: str, surface: Surface, told: Topology) -> tuple[Finding, ...]:
+    """Whether a shell lies in the solid of another and faces outward: nobody can tell a cavity from a solid then."""
+    if not (told.watertight and told.outward) or told.self_intersections:
+        return ()
+    places = nested_bodies(surface.vertices, surface.triangles)
+    if not places:
+        return ()
+    where = ", ".join(f"{value:.4g}" for value in places[0])
+    measured = f"{len(places)} shells face outward within the solid of another, the first at ({where})"
+    advice = "A cavity must face inward; of solids in each other the volume counts twice: keep them as objects apart"
+    return (Finding("nested", Level.WARN, measured, "none", advice, "3MF core 1.3, 4.1", name),)
 
 
 def _seam(surface: Surface, told: Topology) -> str:
@@ -153,6 +167,8 @@ def _seam(surface: Surface, told: Topology) -> str:
     if told.watertight:
         return ""
     step = SEAM * float((surface.bounds[1] - surface.bounds[0]).max())
+    if not step:
+        return ""
     vertices, triangles = joined(np.round(surface.corners.reshape(-1, 3) / step))
     if not is_closed(triangles, len(vertices)):
         return _holes(vertices * step, triangles)

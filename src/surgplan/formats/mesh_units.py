@@ -26,6 +26,10 @@ SMALLEST_MM = 2.0
 """Largest extent below which nothing is a structure to print: the stapes, the smallest bone, is 3 mm long."""
 LARGEST_MM = 2500.0
 """Largest extent above which nothing is a person."""
+LARGEST_NUMBER = 1e15
+"""Beyond, in whatever unit, areas and volumes would be no numbers any more."""
+COARSE_MM = 1e-3
+"""Farther from the origin than where float32 numbers are so far apart, a file has lost what it should hold."""
 PART_MM = (20.0, 600.0)
 """Largest extent of what labs usually print, from a tooth to a pelvis: used as evidence only."""
 
@@ -74,7 +78,8 @@ def placed(path: Path, contents: Contents, told: Told = NOBODY) -> MeshFile:
     frame, frame_findings, frame_assumed = _frame(path, contents, told, middle)
     surfaces = tuple(_surface(part, contents.welded, UNITS_MM[unit], frame) for part in parts)
     assumed = [name for name, is_so in (("unit", unit_assumed), ("frame", frame_assumed)) if is_so]
-    findings = (*contents.findings, *unit_findings, *frame_findings)
+    coarse = _coarse(path, float(np.abs([low, high]).max()) * UNITS_MM[unit])
+    findings = (*contents.findings, *unit_findings, *frame_findings, *coarse)
     return MeshFile(surfaces, findings, unit, frame.name, tuple(assumed))
 
 
@@ -84,7 +89,20 @@ def _ends(path: Path, parts: list[Part]) -> tuple[Array, Array]:
     high = np.max([part.vertices.max(axis=0) for part in parts], axis=0)
     if not np.isfinite([low, high]).all():
         raise BadInput(path, "has a vertex that is not finite", "numbers", EXPORT_AGAIN)
+    most = float(np.abs([low, high]).max())
+    if most > LARGEST_NUMBER:
+        raise BadInput(path, f"has a vertex at {most:.3g}", f"at most {LARGEST_NUMBER:g}", EXPORT_AGAIN)
     return low, high
+
+
+def _coarse(path: Path, most_mm: float) -> tuple[Finding, ...]:
+    """A warning where the mesh lies so far from the origin that its numbers are coarse."""
+    step = float(np.spacing(np.float32(most_mm)))
+    if step <= COARSE_MM:
+        return ()
+    measured = f"it lies {most_mm:.3g} mm from the origin, where the numbers of most files are {step:.2g} mm apart"
+    advice = "Move it to the origin in the program that made it, and export it again"
+    return (Finding("place", Level.WARN, measured, f"{COARSE_MM:g} mm", advice, subject=path.name),)
 
 
 def _unit(path: Path, contents: Contents, told: Told, extent: float) -> tuple[str, list[Finding], bool]:

@@ -61,7 +61,7 @@ def stl_contents(path: Path, data: bytes) -> Contents:
         return _text(path, data)
     if len(data) < max(expected, start):
         raise BadInput(path, f"holds {len(data)} bytes, cut short", f"{max(expected, start)} bytes", EXPORT_AGAIN)
-    raise BadInput(path, f"declares {count} triangles in {len(data)} bytes", "an STL file", EXPORT_AGAIN)
+    raise BadInput(path, f"declares {count} triangles in {len(data)} bytes", f"{expected} bytes", EXPORT_AGAIN)
 
 
 def _binary(path: Path, data: bytes, count: int) -> Contents:

@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 
 from surgplan.findings import Level
 from surgplan.model.frames import Array
+from surgplan.surface.nesting import nesting
 from surgplan.surface.topology import bodies, body_volumes, degenerate, faces_outward, is_closed
 
 Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 Mesh = tuple[Array, Ints]
+
+FEWEST = 3
+"""Shells of fewer triangles enclose nothing, however they are closed."""
+
+LEAST_AREA = 1e-3
+"""They go when all of them have no more than this share of the area: more may be a part that was torn to pieces."""
 
 Note = Callable[[str, str, Level], None]
 """Is told what was done: the check's name, what was measured, how grave it is."""
@@ -40,6 +47,22 @@ def welded(vertices: Array, triangles: Ints, weld_mm: float, note: Note) -> Mesh
     if doubled.any():
         note("doubled", f"{int(doubled.sum())} triangles that were there twice dropped", Level.NOTE)
     return compact(vertices, faces)
+
+
+def without_scraps(vertices: Array, triangles: Ints, note: Note) -> Mesh:
+    """Without the shells of one or two triangles, which enclose nothing, where all of them are next to nothing."""
+    body = bodies(vertices, triangles)
+    scrap = np.bincount(body)[body] < FEWEST
+    if not scrap.any() or scrap.all():
+        return vertices, triangles
+    a, b, c = vertices[triangles].transpose(1, 0, 2)
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    if area[scrap].sum() > LEAST_AREA * area.sum():
+        return vertices, triangles
+    places = vertices[triangles[scrap][0]].mean(axis=0)
+    where = ", ".join(f"{value:z.1f}" for value in places)
+    note("scraps", f"{int(scrap.sum())} loose triangles dropped, the first at ({where}) mm", Level.WARN)
+    return compact(vertices, triangles[~scrap])
 
 
 def together(vertices: Array, triangles: Ints, weld_mm: float) -> Ints:
@@ -106,28 +129,14 @@ def oriented(vertices: Array, triangles: Ints, note: Note) -> Mesh:
     faces = np.where(_turned(triangles, len(vertices))[:, None], triangles[:, ::-1], triangles)
     body = bodies(vertices, faces)
     inward = body_volumes(vertices, faces, body) < 0
-    inside = _nesting(vertices, faces, body)
-    outermost = ~inside.any(axis=1)
-    turn = inward & outermost
-    turn |= ~outermost & inside[:, turn].any(axis=1)
+    inner, outer, _ = nesting(vertices, faces, body, watertight=False)
+    turn = inward & ~np.isin(np.arange(len(inward)), inner)
+    turn[inner[turn[outer]]] = True  # none of them is outermost, so none of the outer ones is turned by this
     faces = np.ascontiguousarray(np.where(turn[body][:, None], faces[:, ::-1], faces), dtype=np.int32)
     count = int((faces != triangles).any(axis=1).sum())
     if count:
         note("orientation", f"{count} triangles turned round", Level.WARN)
     return vertices, faces
-
-
-def _nesting(vertices: Array, triangles: Ints, body: Ints) -> Bools:
-    """(bodies, bodies) whether the row's box lies within the column's, as a cavity's does within its body's."""
-    count = int(body.max()) + 1
-    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
-    corners = vertices[triangles]
-    np.minimum.at(low, body, corners.min(axis=1))
-    np.maximum.at(high, body, corners.max(axis=1))
-    inside = np.zeros((count, count), dtype=bool)
-    for number in range(count):
-        inside[number] = ((low < low[number]) & (high > high[number])).all(axis=1)
-    return inside
 
 
 def _turned(triangles: Ints, vertices: int) -> Bools:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from surgplan.surface.child import ChildFailed, ChildTookTooLong, in_child
-from surgplan.surface.clean import Mesh
-
-FEWEST = 3
-"""With fewer triangles nothing can be closed."""
+from surgplan.surface.clean import FEWEST, Mesh
 
 
 class GaveUp(Exception):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from surgplan.findings import Level
 from surgplan.surface.clean import Ints, Mesh, Note, compact
 from surgplan.surface.holes import Widest, hole_patches
 from surgplan.surface.intersections import intersections_after
-from surgplan.surface.topology import faulty
+from surgplan.surface.nesting import nesting
+from surgplan.surface.topology import bodies, body_volumes, faulty
+
+if TYPE_CHECKING:
+    from manifold3d import Manifold
 
 ROUNDS = 4
 """How often it is cut, each time one ring of triangles farther, before it is given up."""
@@ -49,8 +55,6 @@ def closed(mesh: Mesh, crossing: Ints, max_hole_mm: float, note: Note) -> tuple[
 
 def _within(mesh: Mesh, crossing: Ints) -> Ints:
     """The crossings within one body: where bodies cross each other, cutting would harm both."""
-    from surgplan.surface.topology import bodies
-
     body = bodies(*mesh)
     return np.asarray(crossing[body[crossing[:, 0]] == body[crossing[:, 1]]])
 
@@ -72,20 +76,15 @@ def _without(mesh: Mesh, crossing: Ints, bad: np.ndarray[tuple[int], np.dtype[np
 
 
 def united(mesh: Mesh, crossing: Ints, note: Note) -> tuple[Mesh, Ints]:
-    """Closed bodies that overlap made one; the mesh as it was where that is not possible."""
-    from manifold3d import Error, Manifold
-    from manifold3d import Mesh as Given
+    """Closed bodies that overlap made one, each with its cavities; the mesh as it was where that is not possible."""
+    from manifold3d import Error, Manifold, OpType
 
     from surgplan.surface.intersections import self_intersections
-    from surgplan.surface.topology import bodies
 
-    vertices, triangles = mesh
-    body = bodies(vertices, triangles)
-    solids = []
-    for number in range(int(body.max()) + 1):
-        points, faces = compact(vertices, triangles[body == number])
-        solids.append(Manifold(Given(points.astype(np.float32), faces.astype(np.uint32))))
-    whole = Manifold.batch_boolean(solids, _add())
+    solids = _solids(mesh)
+    if not solids:
+        return mesh, crossing
+    whole = Manifold.batch_boolean(solids, OpType.Add)
     if whole.status() != Error.NoError or whole.is_empty():
         return mesh, crossing
     found = whole.to_mesh()
@@ -96,7 +95,26 @@ def united(mesh: Mesh, crossing: Ints, note: Note) -> tuple[Mesh, Ints]:
     return made, self_intersections(*made)
 
 
-def _add() -> object:
-    from manifold3d import OpType
+def _solids(mesh: Mesh) -> list[Manifold]:
+    """Each shell that faces outward, less the cavities within it; none when a cavity lies in no solid."""
+    from manifold3d import Manifold
+    from manifold3d import Mesh as Given
 
-    return OpType.Add
+    vertices, triangles = mesh
+    body = bodies(vertices, triangles)
+    volumes = body_volumes(vertices, triangles, body)
+
+    def solid(number: int) -> Manifold:
+        faces = triangles[body == number]
+        points, faces = compact(vertices, faces if volumes[number] > 0 else faces[:, ::-1])
+        return Manifold(Given(points.astype(np.float32), faces.astype(np.uint32)))
+
+    inner, outer, _ = nesting(vertices, triangles, body, watertight=True)
+    solids = {number: solid(number) for number in np.flatnonzero(volumes > 0).tolist()}
+    for cavity in np.flatnonzero(volumes <= 0).tolist():
+        around = [number for number in outer[inner == cavity].tolist() if number in solids]
+        if not around:
+            return []
+        nearest = min(around, key=lambda number: float(volumes[number]))
+        solids[nearest] -= solid(cavity)
+    return list(solids.values())

@@ -14,10 +14,11 @@ from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.model.surface import Surface
 from surgplan.params import Params
-from surgplan.surface.clean import Mesh, compact, joined, oriented, together, welded
+from surgplan.surface.clean import Mesh, compact, joined, oriented, together, welded, without_scraps
 from surgplan.surface.holes import border_loops
 from surgplan.surface.intersections import self_intersections
 from surgplan.surface.meshfix import GaveUp, meshfix
+from surgplan.surface.parting import parted, set_apart
 from surgplan.surface.patch import closed, patched, united
 from surgplan.surface.repair_budget import Change, measured_change, places_of_lost_bodies
 from surgplan.surface.ruler import Ruler
@@ -89,11 +90,13 @@ def repair(surface: Surface, params: RepairParams, crossing: Ints | None = None)
     start = welded(surface.vertices, surface.triangles, params.weld_mm, log)
     if not len(start[1]):
         raise BadInput(name, "has only triangles without area", advice="Check the file")
-    mesh = oriented(*start, log)
+    mesh = parted(without_scraps(*oriented(*start, log), log), log)
     params = _for_size(params, float(np.linalg.norm(np.ptp(mesh[0], axis=0))))
     if crossing is None or mesh[1] is not surface.triangles:
         crossing = self_intersections(*mesh)
     mesh, crossing = closed(mesh, crossing, params.max_hole_mm, log)
+    if not len(crossing):
+        mesh = set_apart(mesh, log)
     cleaned = surface.with_mesh(*mesh)
     told = topology(*mesh, crossing)
     if told.ok:
@@ -109,7 +112,7 @@ def repair(surface: Surface, params: RepairParams, crossing: Ints | None = None)
 
 
 def _nothing_lost(given: Surface, made: RepairResult, params: RepairParams) -> RepairResult:
-    """The result, with a finding when a body of the given mesh, however flat, has nothing left near it."""
+    """The result, with a finding when a shell of the given mesh, however flat, has nothing left near it."""
     if not made.findings:
         return made
     whole = given.with_mesh(given.vertices, together(given.vertices, given.triangles, params.weld_mm))
@@ -117,8 +120,8 @@ def _nothing_lost(given: Surface, made: RepairResult, params: RepairParams) -> R
     if not places:
         return made
     where = ", ".join(f"{value:.1f}" for value in places[0])
-    measured = f"{len(places)} bodies without thickness are gone, the first at ({where}) mm"
-    advice = "Look there: a sheet cannot be printed; give it a thickness if it is part of the model"
+    measured = f"{len(places)} shells have nothing left near them, the first at ({where}) mm"
+    advice = "Look there: it was a sheet without thickness, or lay within another body; is it part of the model?"
     gone = Finding("lost-body", Level.WARN, measured, advice=advice, subject=made.surface.label.name)
     return replace(made, findings=(*made.findings, gone))
 
@@ -163,6 +166,9 @@ def _tried(
         log.refused.append(str(error))
         return None
     what = attempt.__name__.strip("_").replace("_", " ")
+    mesh = set_apart((made.vertices, made.triangles), own)
+    if mesh[0] is not made.vertices:
+        made, left = made.with_mesh(*mesh), None
     told = topology(made.vertices, made.triangles, left)
     if not told.ok:
         log.refused.append(f"{what}: still {what_is_wrong(told)}")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
 from surgplan.surface.intersections import self_intersections
+from surgplan.surface.nesting import nesting
 
 Ints = NDArray[np.int32]
 
@@ -72,7 +73,7 @@ def topology(vertices: Array, triangles: Ints, crossing: Ints | None = None) -> 
         watertight=edges.watertight,
         edge_manifold=edges.manifold,
         vertex_manifold=bool(fans(triangles, len(vertices)).max() <= 1),
-        outward=edges.consistent and _faces_outward(vertices, triangles, body),
+        outward=edges.consistent and _faces_outward(vertices, triangles, body, edges.watertight),
         degenerate=int(degenerate(vertices, triangles).sum()),
         self_intersections=len(crossing),
         genus=genus,
@@ -191,21 +192,30 @@ def is_closed(triangles: Ints, vertices: int) -> bool:
 
 def faces_outward(vertices: Array, triangles: Ints) -> bool:
     """Whether neighbours agree on the side, and every shell that is no cavity encloses a positive volume."""
-    consistent = _Edges(triangles, len(vertices)).consistent
-    return consistent and _faces_outward(vertices, triangles, bodies(vertices, triangles))
+    edges = _Edges(triangles, len(vertices))
+    return edges.consistent and _faces_outward(vertices, triangles, bodies(vertices, triangles), edges.watertight)
 
 
-def _faces_outward(vertices: Array, triangles: Ints, body: Ints) -> bool:
-    """Every shell with a negative volume must be a cavity: its box lies within the box of a positive one."""
+def _faces_outward(vertices: Array, triangles: Ints, body: Ints, watertight: bool) -> bool:
+    """Every shell with a negative volume must be a cavity: it lies within the solid of the others."""
     volumes = body_volumes(vertices, triangles, body)
-    inward = np.flatnonzero(volumes <= 0)
-    if not len(inward):
+    if (volumes > 0).all():
         return True
-    order = np.argsort(body, kind="stable")
-    starts = np.searchsorted(body[order], np.arange(len(volumes)))
-    corners = vertices[triangles[order]]
-    low = np.minimum.reduceat(corners.min(axis=1), starts)
-    high = np.maximum.reduceat(corners.max(axis=1), starts)
-    outer = np.flatnonzero(volumes > 0)
-    inside = [bool(((low[outer] < low[n]) & (high[outer] > high[n])).all(axis=1).any()) for n in inward]
-    return all(inside)
+    if (volumes <= 0).all() or (volumes == 0).any():
+        return False
+    depth = nesting(vertices, triangles, body, watertight).depth(len(volumes))
+    return bool((depth[volumes < 0] > 0).all())
+
+
+def nested_bodies(vertices: Array, triangles: Ints) -> tuple[tuple[float, float, float], ...]:
+    """A place, mm, on each shell that faces outward within the solid of another: its volume counts twice.
+
+    The mesh must be closed.
+    """
+    body = bodies(vertices, triangles)
+    volumes = body_volumes(vertices, triangles, body)
+    if len(volumes) == 1:
+        return ()
+    depth = nesting(vertices, triangles, body, watertight=True).depth(len(volumes))
+    first = np.unique(body, return_index=True)[1][(volumes > 0) & (depth > 0)]
+    return tuple(tuple(map(float, place)) for place in vertices[triangles[first]].mean(axis=1))  # type: ignore[misc]
