@@ -6,11 +6,13 @@ what the library does; what surgplan's kernel does beyond that counts in the rat
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import resource
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,8 @@ import numpy as np
 TIMES = 3
 TOLERANCE_MM = 0.1
 LEVEL_HU = 300
+OUTPUT = "bench"
+"""Folder in the case for what jobs write."""
 Work = Callable[[], Any]
 
 
@@ -193,14 +197,48 @@ def writing_volume(folder: Path) -> tuple[Work, Work]:
     from surgplan.formats.images import write_volume
 
     volume = _case(folder)[0]
-    place = Path(tempfile.mkdtemp(prefix="bench-", dir=folder))
     image = sitk.GetImageFromArray(volume.array)
 
-    def own() -> None:
-        (place / "own.nrrd").unlink(missing_ok=True)
-        write_volume(place / "own.nrrd", volume)
+    def rival() -> None:
+        sitk.WriteImage(image, str(_anew(folder, "rival.nrrd")), useCompression=False)
 
-    return own, lambda: sitk.WriteImage(image, str(place / "rival.nrrd"), useCompression=False)
+    return lambda: write_volume(_anew(folder, "own.nrrd"), volume), rival
+
+
+def writing_volume_surely(folder: Path) -> tuple[Work, Work]:
+    """SimpleITK's raw NRRD too is flushed, read back, compared and hashed before it gets its name."""
+    import SimpleITK as sitk
+
+    own, write = writing_volume(folder)
+    volume, path = _case(folder)[0], folder / OUTPUT / "rival.nrrd"
+
+    def rival() -> Any:
+        write()
+        _flush(path)
+        image = sitk.ReadImage(str(path))
+        same = np.array_equal(sitk.GetArrayViewFromImage(image), volume.array)
+        return same, _named(path)
+
+    return own, rival
+
+
+def _anew(folder: Path, name: str) -> Path:
+    """Where a job writes; the file of the last round is gone."""
+    path = folder / OUTPUT / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    return path
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _named(path: Path) -> str:
+    """The file's hash, once it has been renamed."""
+    with path.rename(path.with_stem("named")).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def reading_volume(folder: Path) -> tuple[Work, Work]:
@@ -214,7 +252,7 @@ def reading_volume(folder: Path) -> tuple[Work, Work]:
 
 
 def writing_stl(folder: Path) -> tuple[Work, Work]:
-    """trimesh's binary STL, which keeps the normals of the first round."""
+    """trimesh's binary STL in memory, which keeps the normals of the first round."""
     import trimesh
 
     from surgplan.formats.stl import stl_bytes
@@ -222,6 +260,26 @@ def writing_stl(folder: Path) -> tuple[Work, Work]:
     surface = _contour(folder)
     mesh = trimesh.Trimesh(surface.vertices, surface.triangles, process=False)
     return lambda: stl_bytes(surface), lambda: trimesh.exchange.stl.export_stl(mesh)
+
+
+def writing_stl_surely(folder: Path) -> tuple[Work, Work]:
+    """trimesh's STL file too is flushed, read back, compared by its own means (corners, volume), and hashed."""
+    import trimesh
+
+    from surgplan.formats.meshes import write_stl
+
+    surface = _contour(folder)
+    mesh = trimesh.Trimesh(surface.vertices, surface.triangles, process=False)
+
+    def rival() -> Any:
+        path = _anew(folder, "rival.stl")
+        mesh.export(path)
+        _flush(path)
+        found = trimesh.load(path, process=False)
+        same = np.allclose(found.triangles, mesh.triangles, rtol=0, atol=1e-3)
+        return same, abs(found.volume - mesh.volume) < 1e-3 * mesh.area, _named(path)
+
+    return lambda: write_stl(_anew(folder, "own.stl"), surface), rival
 
 
 JOBS: dict[str, Callable[[Path], tuple[Work, Work]]] = {
@@ -234,8 +292,10 @@ JOBS: dict[str, Callable[[Path], tuple[Work, Work]]] = {
     "topology": topology,
     "repair": repairing,
     "write volume": writing_volume,
+    "write volume, both as surely": writing_volume_surely,
     "read volume": reading_volume,
     "write STL": writing_stl,
+    "write STL, both as surely": writing_stl_surely,
 }
 
 
@@ -248,6 +308,7 @@ def measured(job: str, folder: Path) -> dict[str, Any]:
             before = _cpu()
             work()
             taken.append(_cpu() - before)
+    shutil.rmtree(folder / OUTPUT, ignore_errors=True)
     own, rival = (min(taken) for taken in seconds)
     beside = (JOBS[job].__doc__ or "").strip()
     return {

@@ -12,7 +12,7 @@ import pytest
 
 from surgplan.errors import BadInput, OutOfResources, SurgplanError, WouldOverwrite, WrongUsage
 from surgplan.formats import atomic
-from surgplan.formats.atomic import refuse_overwriting, sweep, write_bytes, write_file
+from surgplan.formats.atomic import refuse_overwriting, sweep, write_bytes, write_file, write_pieces
 
 
 def only(folder: Path) -> list[str]:
@@ -83,15 +83,27 @@ def test_flush_and_rename_that_fail_are_told(tmp_path: Path, call: str, monkeypa
     assert only(tmp_path) == ["a"]
 
 
-def test_bytes_that_come_back_different_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def flip(path: Path) -> None:
-        data = bytearray(path.read_bytes())
-        data[3] ^= 1
-        path.write_bytes(data)
+DAMAGE = {
+    "one bit": lambda data: data[:3] + bytes([data[3] ^ 1]) + data[4:],
+    "cut short": lambda data: data[:-1],
+    "longer": lambda data: data + b"x",
+    "gone": lambda data: b"",
+    "the last byte": lambda data: data[:-1] + b"?",
+}
 
-    monkeypatch.setattr(atomic, "_flush", lambda path: flip(path) if path.is_file() else None)
+
+@pytest.mark.parametrize("what", DAMAGE)
+@pytest.mark.parametrize("size", [20, atomic.CHUNK, 2 * atomic.CHUNK + 5])
+def test_bytes_that_come_back_different_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, size: int
+) -> None:
+    def damage(path: Path) -> None:
+        if path.is_file():
+            path.write_bytes(DAMAGE[what](path.read_bytes()))
+
+    monkeypatch.setattr(atomic, "_flush", damage)
     with pytest.raises(BadInput, match="other bytes"):
-        write_bytes(tmp_path / "a", b"something long enough")
+        write_pieces(tmp_path / "a", (b"begin", b"", bytearray(size)))
     assert only(tmp_path) == []
 
 

@@ -13,8 +13,10 @@ import SimpleITK as sitk
 
 from surgplan.errors import BadInput, SurgplanError
 from surgplan.findings import Level
+from surgplan.formats import nrrd
 from surgplan.formats.images import read_image, read_volume, write_volume
 from surgplan.formats.nifti import V1, V2
+from surgplan.formats.nrrd import header_text
 from surgplan.model.volume import Grid, Modality, Volume
 
 NAMES = ("scan.nrrd", "scan.nhdr", "scan.mha", "scan.mhd", "scan.nii", "scan.nii.gz")
@@ -365,6 +367,33 @@ def test_what_is_written_comes_back_to_the_last_digit(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.array, volume.array)
     np.testing.assert_array_equal(found.grid.origin, volume.grid.origin)
     np.testing.assert_allclose(found.grid.direction, volume.grid.direction, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (b"space origin: (0.001,", b"space origin: (0.101,"),
+        (b"left-posterior-superior", b"right-anterior-superior"),
+        (b"type: int16", b"type: uint16"),
+        (b"sizes: 4 5 6", b"sizes: 5 4 6"),
+        (b"sizes: 4 5 6", b"sizes: 4 5 5"),
+        (b"modality:=CT", b"modality:=MR"),
+        (b"1.2.3.4", b"1.2.3.5"),
+        (b"\n\n", b"\n# more\n\n \n"),
+    ],
+)
+def test_a_header_that_says_another_volume_gets_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: bytes, wrong: bytes
+) -> None:
+    def lying(*given: object) -> bytes:
+        text = header_text(*given)  # type: ignore[arg-type]
+        assert right in text
+        return text.replace(right, wrong)
+
+    monkeypatch.setattr(nrrd, "header_text", lying)
+    with pytest.raises(BadInput, match="another volume"):
+        write_volume(tmp_path / "volume.nrrd", volume_of())
+    assert not list(tmp_path.iterdir())
 
 
 def test_simpleitk_sees_the_written_volume_at_the_same_place(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ import trimesh
 
 from surgplan.errors import BadInput, WrongUsage
 from surgplan.findings import Level
+from surgplan.formats.mesh_parts import Contents, Part, Stated
 from surgplan.formats.mesh_units import NOBODY, Told
-from surgplan.formats.meshes import ONE_WRITERS, WRITABLE, read_mesh, read_meshes, write_mesh, write_meshes
+from surgplan.formats.meshes import ONE_WRITERS, WRITABLE, compare, read_mesh, read_meshes, write_mesh, write_meshes
+from surgplan.formats.stl import STL_TRIANGLE
 from surgplan.model.frames import LPS, PRINT, RAS
 from surgplan.model.labels import Code, Label
 from surgplan.model.surface import Surface
@@ -253,6 +255,34 @@ def test_a_mesh_that_float32_cannot_hold_is_not_written(tmp_path: Path, ending: 
     with pytest.raises(BadInput, match="moves a corner"):
         write_mesh(tmp_path / f"x{ending}", far)
     assert not list(tmp_path.iterdir())
+
+
+def fine_ball() -> Surface:
+    """Five times as many triangles as are looked at at once."""
+    mesh = trimesh.creation.icosphere(subdivisions=5, radius=17.3)
+    return Surface(Label(1, "ball"), mesh.vertices.astype(np.float32).astype(np.float64), mesh.faces)
+
+
+def test_normals_of_an_stl_are_those_of_its_triangles(tmp_path: Path) -> None:
+    meant = fine_ball()
+    flat = np.concatenate([meant.triangles, [[0, 0, 1]]]).astype(np.int32)
+    write_mesh(tmp_path / "x.stl", meant.with_mesh(meant.vertices, flat))
+    stored = np.frombuffer((tmp_path / "x.stl").read_bytes(), STL_TRIANGLE, offset=84)
+    normals, _ = trimesh.triangles.normals(meant.corners)
+    np.testing.assert_allclose(stored["normal"][:-1], normals, atol=1e-6)
+    assert not stored["normal"][-1].any()
+
+
+@pytest.mark.parametrize("number", [0, 4096, 20_479])
+def test_one_triangle_that_comes_back_otherwise_is_seen(tmp_path: Path, number: int) -> None:
+    meant = fine_ball()
+    part = Part(meant.label, meant.vertices, meant.triangles)
+    compare(tmp_path / "x.stl", Contents((part,), Stated("mm", "LPS")), (meant,))
+    triangles = meant.triangles.copy()
+    triangles[number] = triangles[number][[1, 2, 0]]
+    part = Part(meant.label, meant.vertices, triangles)
+    with pytest.raises(BadInput, match="moves a corner"):
+        compare(tmp_path / "x.stl", Contents((part,), Stated("mm", "LPS")), (meant,))
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -8,12 +8,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from surgplan.errors import BadInput, OutOfResources, SurgplanError, WouldOverwrite, WrongUsage
+
+Bytes = bytes | bytearray | memoryview
 
 CHUNK = 1 << 20
 PART = ".part"
@@ -38,15 +42,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_bytes(path: Path, data: bytes, check: Callable[[Path], None] | None = None) -> Written:
+def write_bytes(path: Path, data: Bytes, check: Callable[[Path], None] | None = None) -> Written:
     """Write `data` to `path` atomically; `check` may read the temporary file and raise."""
+    return write_pieces(path, (data,), check)
+
+
+def write_pieces(path: Path, pieces: Sequence[Bytes], check: Callable[[Path], None] | None = None) -> Written:
+    """Write pieces of memory, one behind the other, to `path` atomically.
+
+    The file is compared with them byte by byte before `check` is called, so that need not look at all of it again.
+    """
 
     def fill(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            for start in range(0, len(data), CHUNK):
-                file.write(data[start : start + CHUNK])
+            for part in _parts(pieces):
+                file.write(part)
 
-    return write_file(path, fill, check, expected_sha256=hashlib.sha256(data).hexdigest())
+    return _put(path, fill, lambda temporary: _sha256_when_same(path, temporary, pieces), check)
 
 
 def write_text(path: Path, text: str, check: Callable[[Path], None] | None = None) -> Written:
@@ -83,15 +95,27 @@ def write_file(
     BadInput
         What was read back is not what was written.
     """
+
+    def read_back(temporary: Path) -> str:
+        found = sha256_of(temporary)
+        if expected_sha256 not in (None, found):
+            raise _other_bytes(path)
+        return found
+
+    return _put(path, fill, read_back, check)
+
+
+def _put(
+    path: Path, fill: Callable[[Path], None], read_back: Callable[[Path], str], check: Callable[[Path], None] | None
+) -> Written:
+    """`write_file`, with `read_back` to tell the hash of what lies on disk, or to raise."""
     temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}{PART}{''.join(path.suffixes[-2:])}")
     with _disk_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fill(temporary)
             _flush(temporary)
-            found = sha256_of(temporary)
-            if expected_sha256 not in (None, found):
-                raise BadInput(path, "reading back gives other bytes than were written", advice="Check the disk")
+            found = read_back(temporary)
             if check is not None:
                 check(temporary)
             size = temporary.stat().st_size
@@ -102,6 +126,30 @@ def write_file(
             with suppress(OSError):
                 temporary.unlink()
     return Written(path, size, found)
+
+
+def _parts(pieces: Sequence[Bytes]) -> Iterator[memoryview]:
+    for piece in pieces:
+        whole = memoryview(piece)
+        yield from (whole[start : start + CHUNK] for start in range(0, len(whole), CHUNK))
+
+
+def _sha256_when_same(path: Path, temporary: Path, pieces: Sequence[Bytes]) -> str:
+    """The hash of a file that holds the pieces and nothing else; each chunk is looked at while the cache holds it."""
+    digest, room = hashlib.sha256(), memoryview(bytearray(CHUNK))
+    with temporary.open("rb") as file:
+        for part in _parts(pieces):
+            found = room[: file.readinto(room[: len(part)])]
+            if not np.array_equal(np.frombuffer(found, np.uint8), np.frombuffer(part, np.uint8)):
+                raise _other_bytes(path)
+            digest.update(found)
+        if file.read(1):
+            raise _other_bytes(path)
+    return digest.hexdigest()
+
+
+def _other_bytes(path: Path) -> BadInput:
+    return BadInput(path, "reading back gives other bytes than were written", advice="Check the disk")
 
 
 def _holds(path: Path, size: int, sha256: str) -> bool:

@@ -10,13 +10,14 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
+from surgplan.formats.atomic import Bytes
 from surgplan.formats.limits import LONGEST_HEADER
 from surgplan.formats.voxels import Block, StoredImage, bytes_of, header_of, read_block, real, whole
 from surgplan.model.frames import Array
@@ -88,15 +89,27 @@ def read_nrrd(path: Path) -> StoredImage:
     BadInput
         The file is damaged, cut short, or of a kind that holds no scan.
     """
+    block, affine, header, findings = nrrd_layout(path)
+    array = read_block(block)
+    if _list_axis(header) == 3:
+        array = np.moveaxis(array, 0, 3)
+    return StoredImage(array, affine, header.keys, findings)
+
+
+def nrrd_layout(path: Path) -> tuple[Block, Array, Header, tuple[Finding, ...]]:
+    """Where the voxels lie in the file, and (4, 4) from their indices to LPS millimetres; no voxel is read.
+
+    Raises
+    ------
+    BadInput
+        As `read_nrrd`.
+    """
     with header_of(path):
         header = read_header(path)
         block = _block(path, header)
         affine, findings = _affine(path, header)
-        slowest = _list_axis(header) == 3
-    array = read_block(block)
-    if slowest:
-        array = np.moveaxis(array, 0, 3)
-    return StoredImage(array, affine, header.keys, findings)
+        _list_axis(header)
+    return block, affine, header, findings
 
 
 def read_header(path: Path) -> Header:
@@ -298,17 +311,15 @@ def header_text(grid: Grid, dtype: np.dtype[Any], compressed: bool, keys: Mappin
     return ("\n".join(lines) + "\n\n").encode("utf-8")
 
 
-def write_nrrd(file: BinaryIO, grid: Grid, array: NDArray[Any], keys: Mapping[str, str], compressed: bool) -> None:
-    """Write one attached NRRD to an open file: the same input gives the same bytes.
+def nrrd_pieces(grid: Grid, array: NDArray[Any], keys: Mapping[str, str], compressed: bool) -> list[Bytes]:
+    """One attached NRRD, piece by piece: the same input gives the same bytes.
 
     `array` is (k, j, i). Compression is deflate's fastest level: label maps shrink fifty times in 0.15 s.
     """
-    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    file.write(header_text(grid, array.dtype, compressed, keys))
-    data = bytes_of(little)
-    stream = zlib.compressobj(1, zlib.DEFLATED, 31) if compressed else None
-    for start in range(0, len(data), CHUNK):
-        part = data[start : start + CHUNK]
-        file.write(stream.compress(part) if stream else part)
-    if stream:
-        file.write(stream.flush())
+    data = bytes_of(np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
+    head = header_text(grid, array.dtype, compressed, keys)
+    if not compressed:
+        return [head, data]
+    stream = zlib.compressobj(1, zlib.DEFLATED, 31)
+    parts = [stream.compress(data[start : start + CHUNK]) for start in range(0, len(data), CHUNK)]
+    return [head, *parts, stream.flush()]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.errors import BadInput, blaming
-from surgplan.formats.atomic import Written, write_file
+from surgplan.formats.atomic import Written, write_pieces
 from surgplan.formats.images import placed, read_stored
-from surgplan.formats.nrrd import write_nrrd
+from surgplan.formats.nrrd import nrrd_pieces
 from surgplan.model.anatomy import category_of
 from surgplan.model.labels import LONGEST_NAME, Code, Label, LabelMap, Side
 from surgplan.model.volume import Grid
@@ -42,17 +42,13 @@ def write_labels(path: Path, labels: LabelMap) -> Written:
     for number, label in enumerate(labels.labels):
         keys |= {f"Segment{number}_{name}": value for name, value in _segment_keys(label, labels.grid).items()}
 
-    def fill(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            write_nrrd(file, labels.grid, labels.array, keys, compressed=True)
-
     def check(temporary: Path) -> None:
         found = read_labels(temporary)
         same = found.grid.matches(labels.grid) and found.labels == labels.labels
         if not (same and np.array_equal(found.array, labels.array)):
             raise BadInput(path, "reading back gives other labels than were written", advice="Check the disk")
 
-    return write_file(path, fill, check)
+    return write_pieces(path, nrrd_pieces(labels.grid, labels.array, keys, compressed=True), check)
 
 
 def _common_keys() -> dict[str, str]:
