@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,15 @@ def _stl_files(result: PrintResult, targets: PrintTargets) -> dict[Path, Surface
     return found
 
 
-def write_print(result: PrintResult, targets: PrintTargets, sheet: Sheet, assumed: tuple[str, ...]) -> list[Written]:
-    """Write all of it; each file is read back.
+def print_writings(
+    result: PrintResult, targets: PrintTargets, sheet: Sheet, assumed: tuple[str, ...]
+) -> list[Callable[[], Written]]:
+    """What writes each of the files, and reads it back.
 
     Raises
     ------
     WouldOverwrite
-        A file exists, and may not be replaced; then nothing was written.
+        A file exists, and may not be replaced.
     """
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.meshes import write_mesh
@@ -85,10 +88,11 @@ def write_print(result: PrintResult, targets: PrintTargets, sheet: Sheet, assume
     for path in (*files, *stls, *sheets):
         refuse_overwriting(path, targets.overwrite)
     each_plate = zip(files, result.plates, sheet.thumbnails, strict=True)
-    written = [write_threemf(path, plate, thumbnail=picture) for path, plate, picture in each_plate]
-    written += [write_mesh(path, surface, assumed) for path, surface in stls.items()]
-    written += [write_text(path, text) for path, text in sheets.items()]
-    return written
+    return [
+        *(partial(write_threemf, path, plate, thumbnail=picture) for path, plate, picture in each_plate),
+        *(partial(write_mesh, path, surface, assumed) for path, surface in stls.items()),
+        *(partial(write_text, path, text) for path, text in sheets.items()),
+    ]
 
 
 def _lies_on(plate: Plate, part: Part) -> Transform | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,12 @@ from surgplan.case.approved_copies import show_approvals
 from surgplan.case.cache import Cache
 from surgplan.case.casefile import CasePlan
 from surgplan.case.digest import source_digest, source_files
+from surgplan.case.due import inputs_of, what_is_gone, why
 from surgplan.case.failed import leave_page
 from surgplan.case.lock import PRIVATE, locked
 from surgplan.case.log import LOG, append, operator
 from surgplan.case.manifest import (
     MANIFEST,
-    TOLD,
     FileRecord,
     Manifest,
     StageRecord,
@@ -32,8 +33,9 @@ from surgplan.case.pdf import drop_stale_pdf
 from surgplan.case.plan_file import CASE_FILE, with_patient, write_case_file
 from surgplan.case.source_note import remember
 from surgplan.case.standing import void_approvals
-from surgplan.case.verify import changed_files
+from surgplan.case.steps import StepOutput
 from surgplan.case.workshop import STAGES, Stage, Workshop, stages_of
+from surgplan.case.writing import beside
 from surgplan.errors import Missing, SurgplanError, WouldOverwrite
 from surgplan.findings import Finding
 from surgplan.formats.atomic import sha256_of, sweep
@@ -121,56 +123,11 @@ def remake_report(plan: CasePlan, folder: Path, progress: Progress) -> Outcome:
         if manifest is None or absent:
             raise Missing(folder, f"stage {absent[0]} was never done", advice="Run the case first: surgplan run")
         for name in needed:
-            if gone := _what_is_gone(manifest.stages[name], folder):
+            if gone := what_is_gone(manifest.stages[name], folder):
                 raise Missing(folder, gone, advice="Run the case again: surgplan run")
         stages = {name: record for name, record in manifest.stages.items() if name in needed}
         kept = manifest.model_copy(update={"stages": stages})
         return _Run(plan, folder, kept, "", progress, operator()).only_report()
-
-
-def dry_run(plan: CasePlan, folder: Path) -> list[tuple[str, str]]:
-    """For each stage, what a run would do: `up to date`, or `would run` and why. Nothing is written."""
-    manifest = read_manifest(folder) or Manifest(case=plan.case, recipe=plan.recipe_name)
-    source = source_digest(plan.source, source_files(plan.source))
-    told = []
-    changed: set[str] = set()
-    for stage in stages_of(plan):
-        why = _why(stage, plan, manifest, source, folder, changed)
-        told.append((stage.name, f"would run: {why}" if why else "up to date"))
-        changed |= {stage.name} if why else set()
-    return told
-
-
-def _why(stage: Stage, plan: CasePlan, manifest: Manifest, source: str, folder: Path, changed: set[str]) -> str:
-    record = manifest.stages.get(stage.name)
-    if record is None:
-        return "never done"
-    if upstream := [name for name in stage.after if name in changed]:
-        return f"{upstream[0]} would run"
-    inputs = _inputs(stage, plan, manifest, source)
-    if stage_key(stage.name, stage.version, stage.parameters(plan), inputs) == record.key:
-        return _what_is_gone(record, folder)
-    if record.parameters != stage.parameters(plan):
-        return "its parameters changed"
-    return "its inputs changed" if record.inputs != inputs else "surgplan or a package that it uses changed"
-
-
-def _what_is_gone(record: StageRecord, folder: Path) -> str:
-    return next((f"{name} {what}" for name, what in changed_files(folder, record.outputs)), "")
-
-
-def _inputs(stage: Stage, plan: CasePlan, manifest: Manifest, source: str) -> dict[str, str]:
-    if not stage.after:
-        return {"scan": source}
-    made = {
-        name: record.sha256
-        for earlier in stage.after
-        if earlier in manifest.stages
-        for name, record in sorted(manifest.stages[earlier].outputs.items())
-    }
-    done = [earlier for earlier in stage.after if stage.tells and earlier in manifest.stages]
-    told = {f"{TOLD}{earlier} found": manifest.stages[earlier].told_sha256 for earlier in done}
-    return {**made, **told, **stage.outside(plan)}
 
 
 class _Run:
@@ -188,9 +145,12 @@ class _Run:
     ) -> None:
         self.plan, self.folder, self.source, self.progress = plan, folder, source, progress
         self.by, self.cache = by, cache
-        self.workshop = Workshop(plan, folder, manifest)
+        self.writer = beside()
+        self.workshop = Workshop(plan, folder, manifest, self.writer.submit)
         self.outcome = Outcome(folder, manifest)
         self.began = False
+        self.at = ""
+        self.completing: tuple[str, Future[None]] | None = None
 
     def all(self) -> Outcome:
         stages = stages_of(self.plan)
@@ -211,13 +171,12 @@ class _Run:
     def _these(self, stages: Sequence[Stage]) -> Outcome:
         """Run the stages; the log tells of a run that did something, also when it failed."""
         try:
-            for stage in stages:
-                self._one(stage)
+            self._each(stages)
         except BaseException as error:
             if self.began:
                 self._tell_failure(stages, error)
                 # the message may hold the path of the scan, and so a patient's name
-                self._log("failed", {"stage": stage.name, "error": type(error).__name__})
+                self._log("failed", {"stage": self.at, "error": type(error).__name__})
             raise
         if self.began:
             if show_approvals(self.folder):
@@ -243,32 +202,63 @@ class _Run:
     def _log(self, action: str, details: dict[str, Any]) -> None:
         append(self.folder, action, details, self.by)
 
+    def _each(self, stages: Sequence[Stage]) -> None:
+        """All stages. What one has made is written while the next one works, where that must be made anyway."""
+        with self.writer:
+            try:
+                for stage in stages:
+                    if not self._needs_nothing_told(stage):
+                        self._finish()
+                    self.at = stage.name
+                    self._one(stage)
+            finally:
+                self._finish()  # a file that cannot be written is told, rather than what came of it after that
+
+    def _needs_nothing_told(self, stage: Stage) -> bool:
+        """Whether it is clear, without the hashes of what the stage before it makes, that this one has to be made."""
+        return self.cache is None and stage.name not in self.outcome.manifest.stages and not stage.tells
+
     def _one(self, stage: Stage) -> None:
         manifest = self.outcome.manifest
         began = time.perf_counter()
         self.progress.begin(stage.name)
-        if not _why(stage, self.plan, manifest, self.source, self.folder, set()):
+        if not why(stage, self.plan, manifest, self.source, self.folder, set()):
             self.outcome.skipped.append(stage.name)
             self.progress.end(stage.name, time.perf_counter() - began, True)
             return
         if not self.began:
             self._log("run", {"recipe": self.plan.recipe_name, "scan_sha256": self.source})
             self.began = True
-        record = self._cached(stage) or self._made(stage)
+        record = self._cached(stage)
+        if record is not None:
+            self._keep(stage, record, time.perf_counter() - began)
+            return
+        output = self._run(stage)
         seconds = time.perf_counter() - began
-        self._keep(stage, record, seconds)
-        self.outcome.ran.append(stage.name)
-        self.progress.end(stage.name, seconds, False)
+        self._finish()
+        self.completing = stage.name, self.writer.submit(self._complete, stage, output, seconds)
+
+    def _finish(self) -> None:
+        """Wait until the stage that was made last is done."""
+        if self.completing is not None:
+            going_on, (self.at, done) = self.at, self.completing
+            done.result()
+            self.at, self.completing = going_on, None
+
+    def _complete(self, stage: Stage, output: StepOutput[Any], seconds: float) -> None:
+        """Wait until the stage's files are on the disk, and keep its record: in the writer's thread."""
+        self._keep(stage, self._record(stage, output), seconds)
 
     def _key(self, stage: Stage) -> str:
-        inputs = _inputs(stage, self.plan, self.outcome.manifest, self.source)
+        inputs = inputs_of(stage, self.plan, self.outcome.manifest, self.source)
         return stage_key(stage.name, stage.version, stage.parameters(self.plan), inputs)
 
-    def _volume_bytes(self) -> int:
+    def _volume_bytes(self, stage: Stage) -> int:
         """Bytes of the volume, or of the scan while there is none."""
         ingested = self.outcome.manifest.stages.get("ingest")
-        files = ingested.outputs.values() if ingested is not None else ()
-        return max((file.size for file in files), default=0) or scan_bytes(source_files(self.plan.source))
+        if ingested is not None:
+            return max(file.size for file in ingested.outputs.values())
+        return self.workshop.volume.array.nbytes if stage.after else scan_bytes(source_files(self.plan.source))
 
     def _cached(self, stage: Stage) -> StageRecord | None:
         if self.cache is None:
@@ -278,12 +268,14 @@ class _Run:
         self.outcome.cached += [stage.name] if record else []
         return record
 
-    def _made(self, stage: Stage) -> StageRecord:
+    def _run(self, stage: Stage) -> StepOutput[Any]:
         more = surface_bytes(self.workshop.labels) if stage.name == "surface" else 0
         if stage.name == "segment":
             more = segment_bytes(self.workshop.volume, self.plan.recipe.segment)
-        check_needs(stage.name, self._volume_bytes(), self.folder, more)
-        output = stage.run(self.workshop)
+        check_needs(stage.name, self._volume_bytes(stage), self.folder, more)
+        return stage.run(self.workshop)
+
+    def _record(self, stage: Stage, output: StepOutput[Any]) -> StageRecord:
         outputs = {
             file.path.relative_to(self.folder).as_posix(): FileRecord(sha256=file.sha256, size=file.size)
             for file in output.written
@@ -292,7 +284,7 @@ class _Run:
             key=self._key(stage),
             version=stage.version,
             parameters=stage.parameters(self.plan),
-            inputs=_inputs(stage, self.plan, self.outcome.manifest, self.source),
+            inputs=inputs_of(stage, self.plan, self.outcome.manifest, self.source),
             outputs=outputs,
             results=output.results,
             findings=[finding.as_dict() for finding in output.findings],
@@ -313,6 +305,8 @@ class _Run:
         self.workshop.manifest = self.outcome.manifest
         self._remove_what_is_no_longer_made(old)
         write_manifest(self.folder, self.outcome.manifest)
+        self.outcome.ran.append(stage.name)
+        self.progress.end(stage.name, seconds, False)
 
     def _remove_what_is_no_longer_made(self, old: StageRecord | None) -> None:
         """A structure that left the recipe must not leave its model behind; only our own files are touched."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,11 +13,11 @@ from pydantic import TypeAdapter
 
 from surgplan.case.log import operator
 from surgplan.case.masks import MaskFiles, with_masks_of
-from surgplan.case.print_files import PrintTargets, Sheet, stored_placings, write_print
+from surgplan.case.print_files import PrintTargets, Sheet, print_writings, stored_placings
 from surgplan.case.sources import Ingested, load_source
+from surgplan.case.writing import Files, Later, at_once, together
 from surgplan.errors import blaming
 from surgplan.findings import Finding
-from surgplan.formats.atomic import Written
 from surgplan.formats.mrml import SceneItem
 from surgplan.ingest.accept import admitted
 from surgplan.ingest.examine import examine
@@ -33,6 +34,7 @@ from surgplan.printing.checks import check_plates
 from surgplan.printing.job import job_of
 from surgplan.printing.printers import find_printer
 from surgplan.printing.stage import NOTHING, NOWHERE, PrintParams, PrintResult, prepare
+from surgplan.printing.thickness import Walls
 from surgplan.report.job_page import job_page, thumbnail
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
 from surgplan.segment.mask_params import MaskKey
@@ -47,19 +49,36 @@ N = TypeVar("N")
 class StepOutput(Generic[N]):
     """What a step made.
 
-    `results` are the numbers that later steps and the manifest need, as plain JSON values.
+    `files` may still be on their way to the disk. `results` are the numbers that later steps and the manifest need, as
+    plain JSON values.
     """
 
     noun: N
-    written: tuple[Written, ...]
+    files: Files | Future[Files]
     findings: tuple[Finding, ...] = ()
     results: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def written(self) -> Files:
+        """The files, once they are on the disk; raises what went wrong."""
+        return self.files.result() if isinstance(self.files, Future) else self.files
 
-def ingest_step(source: Path, params: IngestParams, target: Path, wall_mm: float | None = None) -> StepOutput[Ingested]:
+
+@dataclass(frozen=True)
+class Printed:
+    """What was printed, and the walls of its closed parts, by name, mm in the body."""
+
+    result: PrintResult
+    walls: Mapping[str, Walls]
+
+    def walls_of(self, surface: Surface) -> Walls | None:
+        """The walls of a surface that is printed as it is; None where they were not measured, or it was changed."""
+        names = [part.name for part in self.result.parts if part.surface is surface]
+        return next((self.walls[name] for name in names if name in self.walls), None)
+
+
+def ingest_step(source: Path, params: IngestParams, target: Path, later: Later = at_once) -> StepOutput[Ingested]:
     """Read and check a scan, let the gate judge it, write it as NRRD.
-
-    `wall_mm` is the thinnest wall that will be printed, in the size that it has in the body.
 
     Raises
     ------
@@ -72,13 +91,13 @@ def ingest_step(source: Path, params: IngestParams, target: Path, wall_mm: float
     seen = examine(ingested.volume, params.limits, params.aim, ingested.contrast)
     by = params.operator or operator()
     findings, accepted = admitted((*ingested.findings, *seen), params.accept, by, source)
-    written = write_volume(target, ingested.volume)
+    files = later(lambda: (write_volume(target, ingested.volume),))
     results: dict[str, Any] = {
         "facts": dict(ingested.facts),
         "corrections": [dict(each) for each in ingested.corrections],
         "accepted": list(accepted),
     }
-    return StepOutput(ingested, (written,), findings, results)
+    return StepOutput(ingested, files, findings, results)
 
 
 def networks_step(
@@ -92,7 +111,12 @@ def networks_step(
 
 
 def segment_step(
-    volume: Volume, params: SegmentParams, given: Given, target: Path, masks: MaskFiles | None = None
+    volume: Volume,
+    params: SegmentParams,
+    given: Given,
+    target: Path,
+    masks: MaskFiles | None = None,
+    later: Later = at_once,
 ) -> StepOutput[LabelMap]:
     """Segment a volume, with the masks of the case's files; write the label map as `.seg.nrrd`."""
     from surgplan.formats.segmentations import write_labels
@@ -103,24 +127,26 @@ def segment_step(
         "certainty": [asdict(each) for each in result.certainty],
         "left_out": [asdict(each) for each in result.left_out],
     }
-    return StepOutput(result.labels, (write_labels(target, result.labels),), (*told, *result.findings), results)
+    files = later(lambda: (write_labels(target, result.labels),))
+    return StepOutput(result.labels, files, (*told, *result.findings), results)
 
 
 def surface_step(
-    volume: Volume | None, labels: LabelMap, params: SurfaceParams, folder: Path
+    volume: Volume | None, labels: LabelMap, params: SurfaceParams, folder: Path, later: Later = at_once
 ) -> StepOutput[SurfaceResult]:
     """Extract the surface of each label; write each as PLY, with distances to the scan, and certify them."""
     from surgplan.case.certificates import write_certificates
     from surgplan.formats.meshes import write_ply
 
     result = make_surfaces(volume, labels, params)
-    written = tuple(
-        write_ply(folder / f"{surface.label.file_stem}.ply", surface, away)
+    writings = [
+        partial(write_ply, folder / f"{surface.label.file_stem}.ply", surface, away)
         for surface, away in zip(result.surfaces, result.distances, strict=True)
-    )
-    written += (write_certificates(folder, [each.certificate for each in result.measures]),)
+    ]
+    certificates = partial(write_certificates, folder, [each.certificate for each in result.measures])
+    files = later(lambda: tuple(write() for write in (*writings, certificates)))
     measures = measures_adapter().dump_python(result.measures, mode="json")
-    return StepOutput(result, written, result.findings, {"measures": measures})
+    return StepOutput(result, files, result.findings, {"measures": measures})
 
 
 @cache
@@ -138,7 +164,8 @@ def print_step(
     landmarks: PointSet = NOWHERE,
     told: Mapping[str, str] = NOTHING,
     groups: Mapping[str, str] = NOTHING,
-) -> StepOutput[PrintResult]:
+    later: Later = at_once,
+) -> StepOutput[Printed]:
     """Prepare surfaces for the printer; write a 3MF of each plate, and what else `targets` names.
 
     `told` are further facts for the 3MF, `landmarks` what operations on the parts may refer to, `groups` the case that
@@ -146,14 +173,16 @@ def print_step(
     """
     result = prepare(surfaces, params, case, assumed, landmarks, told, groups)
     printer = find_printer(params.printer)
-    files = [path.name for path in targets.plate_files(len(result.plates))]
+    names = [path.name for path in targets.plate_files(len(result.plates))]
     spots, walls = check_plates(result.plates, printer)
-    job = job_of(result, printer, case, files, spots)
+    job = job_of(result, printer, case, names, spots)
     page = job_page(job, result.plates, printer, walls) if targets.job is not None else ""
     pictures = [thumbnail(plate, printer) for plate in result.plates]
-    written = write_print(result, targets, Sheet(job, page, pictures), assumed)
+    writings = print_writings(result, targets, Sheet(job, page, pictures), assumed)
+    files = later(lambda: tuple(write() for write in writings))
     results = {"placings": stored_placings(result.plates), "job": job}
-    return StepOutput(result, tuple(written), (*result.findings, *(each.finding for each in spots)), results)
+    findings = (*result.findings, *(each.finding for each in spots))
+    return StepOutput(Printed(result, walls), files, findings, results)
 
 
 def navigation_step(
@@ -183,9 +212,11 @@ def report_step(given: ReportInput, params: ReportParams, folder: Path) -> StepO
     from surgplan.formats.atomic import write_bytes, write_text
 
     report = make_report(given, params)
-    written = [write_text(folder / "index.html", report.html)]
-    written += [write_bytes(folder / name, report.pictures[name], _is_picture) for name in sorted(report.pictures)]
-    return StepOutput(report, tuple(written), report.findings)
+    writings = [partial(write_text, folder / "index.html", report.html)]
+    writings += [
+        partial(write_bytes, folder / name, report.pictures[name], _is_picture) for name in sorted(report.pictures)
+    ]
+    return StepOutput(report, together(writings), report.findings)
 
 
 def _is_picture(path: Path) -> None:

@@ -26,6 +26,7 @@ from surgplan.case.steps import (
     segment_step,
     surface_step,
 )
+from surgplan.case.writing import Later, at_once
 from surgplan.formats.mrml import SceneItem
 from surgplan.ingest.gate import check_detail
 from surgplan.model.frames import Transform
@@ -36,6 +37,7 @@ from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.printing.instruments import instruments
 from surgplan.printing.printers import find_printer
+from surgplan.printing.thickness import Walls
 from surgplan.report.stage import ReportInput
 from surgplan.report.viewer_build import viewer_digests
 from surgplan.segment.certainty import Certainty
@@ -50,8 +52,15 @@ NETWORKS = "networks"
 class Workshop:
     """The case's folder with what is in hand; each noun is made or read at most once."""
 
-    def __init__(self, plan: CasePlan, folder: Path, manifest: Manifest) -> None:
-        self.plan, self.folder, self.manifest = plan, folder, manifest
+    def __init__(self, plan: CasePlan, folder: Path, manifest: Manifest, later: Later = at_once) -> None:
+        self.plan, self.folder, self.manifest, self.later = plan, folder, manifest, later
+        self.walls: Mapping[int, Walls] = {}
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """What ingest told of the scan."""
+        facts: Mapping[str, Any] = self.manifest.stages["ingest"].results["facts"]
+        return facts
 
     @cached_property
     def volume(self) -> Volume:
@@ -101,7 +110,7 @@ class Workshop:
 
         return read_plan(self.folder / "navigation" / "plan.json")
 
-    @property
+    @cached_property
     def placings(self) -> tuple[Transform, ...]:
         """Where the print stage placed the model, or each of its parts."""
         return read_placings(self.manifest.stages["print"].results["placings"])
@@ -127,7 +136,7 @@ class Workshop:
         return ReportInput(
             case=plan.case,
             recipe=plan.recipe_name,
-            facts=ingested["facts"],
+            facts=self.facts,
             volume=self.volume,
             labels=self.labels,
             surfaces=self.surfaces,
@@ -144,6 +153,7 @@ class Workshop:
             accepted=tuple(ingested["accepted"]),
             networks=manifest.stages[NETWORKS].results if NETWORKS in manifest.stages else {},
             distances=self.distances(),
+            walls=self.walls,
         )
 
 
@@ -167,8 +177,8 @@ class Stage:
 
 
 def _ingest(shop: Workshop) -> StepOutput[Any]:
-    output = ingest_step(shop.plan.source, shop.plan.recipe.ingest, shop.folder / VOLUME)
-    shop.volume = output.noun.volume
+    output = ingest_step(shop.plan.source, shop.plan.recipe.ingest, shop.folder / VOLUME, shop.later)
+    shop.volume, shop.facts = output.noun.volume, output.results["facts"]
     return output
 
 
@@ -182,14 +192,14 @@ def _networks(shop: Workshop) -> StepOutput[Any]:
 def _segment(shop: Workshop) -> StepOutput[Any]:
     plan = shop.plan
     given = replace(plan.given, masks=shop.network_masks)
-    output = segment_step(shop.volume, plan.recipe.segment, given, shop.folder / LABELS, plan.masks)
+    output = segment_step(shop.volume, plan.recipe.segment, given, shop.folder / LABELS, plan.masks, shop.later)
     shop.labels = output.noun
-    laterality = shop.manifest.stages["ingest"].results["facts"].get("laterality", "")
+    laterality = shop.facts.get("laterality", "")
     return replace(output, findings=settled_by_header(output.findings, output.noun, laterality))
 
 
 def _surface(shop: Workshop) -> StepOutput[Any]:
-    output = surface_step(shop.volume, shop.labels, shop.plan.recipe.surface, shop.folder / "surfaces")
+    output = surface_step(shop.volume, shop.labels, shop.plan.recipe.surface, shop.folder / "surfaces", shop.later)
     shop.surfaces = output.noun.surfaces
     return output
 
@@ -200,8 +210,11 @@ def _print(shop: Workshop) -> StepOutput[Any]:
     params = shop.plan.recipe.print
     targets = PrintTargets(threemf, folder, folder / "job.html")
     told = {"labels": shop.manifest.stages["segment"].outputs[LABELS].sha256}
-    output = print_step(shop.bodies, params, shop.plan.case, targets, (), shop.plan.landmarks, told)
-    voxel = str(shop.manifest.stages["ingest"].results["facts"]["voxel size (mm)"])
+    output = print_step(shop.bodies, params, shop.plan.case, targets, (), shop.plan.landmarks, told, later=shop.later)
+    shop.placings = read_placings(output.results["placings"])
+    walls = {number: output.noun.walls_of(surface) for number, surface in enumerate(shop.surfaces)}
+    shop.walls = {number: found for number, found in walls.items() if found is not None}
+    voxel = str(shop.facts["voxel size (mm)"])
     wall = find_printer(params.printer).smallest_wall_mm / params.scale
     detail = check_detail(max(map(float, voxel.split(" × "))), wall)
     return replace(output, findings=(*output.findings, detail))
@@ -283,11 +296,11 @@ STAGES = (
     ),
     Stage("segment", 5, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 6, ("ingest", "segment"), _of("surface"), _surface),
-    Stage("print", 3, ("segment", "surface"), _print_parameters, _print),
+    Stage("print", 4, ("segment", "surface"), _print_parameters, _print),
     Stage("navigation", 8, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",
-        8,
+        9,
         ("ingest", "networks", "segment", "surface", "print", "navigation"),
         _report_parameters,
         _report,

@@ -150,29 +150,40 @@ class LiveProgress:
         self._began = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()  # a stage may end while the next one works
 
     def begin(self, stage: str) -> None:
         """Show the stage until `end`."""
-        self._stage, self._began = stage, time.perf_counter()
+        with self._lock:
+            self.close()
+            self._stage, self._began = stage, time.perf_counter()
+            self._show()
+
+    def end(self, stage: str, seconds: float, skipped: bool) -> None:
+        """Tell what the stage took, above the line of the one that works meanwhile."""
+        with self._lock:
+            self.close()
+            if self._alive or self._told:
+                took = "up to date" if skipped else f"{seconds:.1f} s"
+                click.echo(f"  {style('✓', 'green')} {stage:<11}{took:>11}", err=True)
+            if stage != self._stage:
+                self._show()
+
+    def close(self) -> None:
+        """Stop drawing and clear the line."""
+        with self._lock:
+            if self._thread is not None:
+                self._stop.set()
+                self._thread.join()
+                self._thread = None
+                click.echo("\r\033[K", nl=False, err=True)
+
+    def _show(self) -> None:
+        """Begin to draw."""
         if self._alive:
             self._stop.clear()
             self._thread = threading.Thread(target=self._draw, daemon=True)
             self._thread.start()
-
-    def end(self, stage: str, seconds: float, skipped: bool) -> None:
-        """Replace the running line by what the stage took."""
-        self.close()
-        if self._alive or self._told:
-            took = "up to date" if skipped else f"{seconds:.1f} s"
-            click.echo(f"  {style('✓', 'green')} {stage:<11}{took:>11}", err=True)
-
-    def close(self) -> None:
-        """Stop drawing and clear the line."""
-        if self._thread is not None:
-            self._stop.set()
-            self._thread.join()
-            self._thread = None
-            click.echo("\r\033[K", nl=False, err=True)
 
     def _draw(self) -> None:
         marks = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

@@ -71,7 +71,7 @@ def command(
     existing(source)
     from surgplan.case.cache import Cache
     from surgplan.case.casefile import plan_case
-    from surgplan.case.runner import dry_run as look_ahead
+    from surgplan.case.due import dry_run as look_ahead
     from surgplan.case.runner import run_case
     from surgplan.model.labels import file_stem
 

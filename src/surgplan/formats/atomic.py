@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -109,7 +110,8 @@ def _put(
     path: Path, fill: Callable[[Path], None], read_back: Callable[[Path], str], check: Callable[[Path], None] | None
 ) -> Written:
     """`write_file`, with `read_back` to tell the hash of what lies on disk, or to raise."""
-    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}{PART}{''.join(path.suffixes[-2:])}")
+    own = f"{os.getpid()}-{threading.get_ident():x}"  # two long names may begin alike
+    temporary = path.with_name(f".{path.stem[:80]}.{own}{PART}{''.join(path.suffixes[-2:])}")
     with _disk_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,12 +17,10 @@ from surgplan.printing.apart import gaps, near
 from surgplan.printing.features import thin_features
 from surgplan.printing.printers import Printer, Technology
 from surgplan.printing.shadow import solid_of
-from surgplan.printing.thickness import THIN_SHARE, Walls, walls
+from surgplan.printing.thickness import THIN_SHARE, Walls, walls_in_a_case
 from surgplan.printing.wall_check import thinnest
 from surgplan.surface.topology import bodies, faces_outward, is_closed
 
-PRINT_SAMPLES = 20_000
-"""Points for each structure of a plate: enough to find a hundredth of its walls within a few hundredths."""
 SUPPORTED = "Leave supports on in the slicer program, or turn the part: --orientation support"
 
 
@@ -50,7 +48,7 @@ def check_plates(plates: Sequence[Plate], printer: Printer) -> tuple[tuple[Spot,
         for assembly in plate.assemblies:
             solid = [each for each in assembly.objects if _is_solid(each)]
             if not all(each.label.name in measured for each in solid):  # copies on a further plate are the same
-                measured |= {each.label.name: walls(each, PRINT_SAMPLES) for each in solid}
+                measured |= {each.label.name: walls_in_a_case(each) for each in solid}
                 found += _of_assembly(assembly, solid, measured, printer)
         found += _too_near(plate, printer)
         spots += [replace(each, plate=number) for each in found]

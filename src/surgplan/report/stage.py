@@ -17,6 +17,7 @@ from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.params import Params
+from surgplan.printing.thickness import Walls
 from surgplan.segment.certainty import Certainty
 from surgplan.surface.stage import SurfaceMeasures
 
@@ -47,7 +48,8 @@ class ReportInput:
     of each structure that were dropped, the largest first, `corrections` what ingest changed in the scan's geometry,
     `accepted` the refusals of the input gate that somebody overrode, and `networks` what is known of each network that
     was run. `job` is the job sheet of what is printed (`printing/job.py`). `distances` are, for each surface, those of
-    its vertices to the boundary in the scan, (n,) mm, or None.
+    its vertices to the boundary in the scan, (n,) mm, or None; `walls` are those that are known already
+    (`walls_in_a_case`), by the number of the surface.
     """
 
     case: str
@@ -69,6 +71,7 @@ class ReportInput:
     accepted: tuple[Mapping[str, str], ...] = ()
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     distances: tuple[NDArray[np.float32] | None, ...] = ()
+    walls: Mapping[int, Walls] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

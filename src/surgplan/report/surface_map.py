@@ -14,6 +14,7 @@ from surgplan.report.cameras import VIEWS, View
 from surgplan.report.marks import INK, SHADOW, font
 
 if TYPE_CHECKING:
+    from surgplan.printing.thickness import Walls
     from surgplan.report.stage import ReportInput
 
 STEPS = np.array([(244, 243, 232), (247, 220, 132), (240, 160, 60), (214, 74, 40), (140, 20, 40)], dtype=np.float64)
@@ -24,8 +25,6 @@ BEYOND = (150, 70, 255)
 UNKNOWN = (128, 128, 128)
 """Where nothing could be measured."""
 
-THICKNESS_SAMPLES = 30_000
-"""Points at which a structure's thickness is measured: on a skull, one within 1.3 mm of half of all vertices."""
 THICK = 5.0
 """Walls so many times thicker than the printer's thinnest have the first colour."""
 
@@ -89,7 +88,7 @@ def surface_maps(given: ReportInput, most: int) -> dict[int, Maps]:
             maps.append(SurfaceMap(MapKind.DISTANCE, away, 0.0, proof.limit_p95_mm))
         wall = _thinnest_wall(given)
         if wall and measures.topology.ok and len(surface.triangles):
-            thickness = thickness_at_vertices(surface)
+            thickness = thickness_at_vertices(surface, given.walls.get(number))
             if np.isfinite(thickness).any():
                 maps.append(SurfaceMap(MapKind.THICKNESS, thickness, THICK * wall, wall))
         if maps:
@@ -106,13 +105,16 @@ def _thinnest_wall(given: ReportInput) -> float | None:
     return float(find_printer(given.job["printer"]["name"]).smallest_wall_mm / given.job["scale"])
 
 
-def thickness_at_vertices(surface: Surface) -> NDArray[np.float32]:
-    """(n,) thickness, mm, that was measured nearest to each vertex of a closed surface; NaN where there is no wall."""
+def thickness_at_vertices(surface: Surface, measured: Walls | None = None) -> NDArray[np.float32]:
+    """(n,) thickness, mm, that was measured nearest to each vertex of a closed surface; NaN where there is no wall.
+
+    `measured` are its walls, where they are known already.
+    """
     from scipy.spatial import cKDTree
 
-    from surgplan.printing.thickness import FEWEST, walls
+    from surgplan.printing.thickness import walls_in_a_case
 
-    measured = walls(surface, min(THICKNESS_SAMPLES, FEWEST + len(surface.triangles)))
+    measured = measured or walls_in_a_case(surface)
     known = np.isfinite(measured.thickness)
     if not known.any():
         return np.full(len(surface.vertices), np.nan, np.float32)
