@@ -31,17 +31,20 @@ def in_threads() -> Iterator[None]:
 
 
 def to_polydata(vertices: Array, triangles: NDArray[np.int32], precise: bool = False) -> Any:
-    """A `vtkPolyData` with its own copy of the mesh; coordinates in float32 unless `precise`."""
+    """A `vtkPolyData` of the mesh; coordinates in float32 unless `precise`.
+
+    It shares the arrays' memory where their type allows, and keeps them alive: nobody may change them.
+    """
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
 
     points = vtkPoints()
-    points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices, np.float64 if precise else np.float32), deep=True))
-    offsets = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int32)
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(vertices, np.float64 if precise else np.float32)))
     cells = vtkCellArray()
     cells.SetData(
-        numpy_to_vtk(offsets, deep=True), numpy_to_vtk(np.ascontiguousarray(triangles, np.int32).ravel(), deep=True)
+        numpy_to_vtk(np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int32)),
+        numpy_to_vtk(np.ascontiguousarray(triangles, np.int32).ravel()),
     )
     mesh = vtkPolyData()
     mesh.SetPoints(points)
