@@ -296,11 +296,11 @@ STAGES = (
     ),
     Stage("segment", 5, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 6, ("ingest", "segment"), _of("surface"), _surface),
-    Stage("print", 4, ("segment", "surface"), _print_parameters, _print),
+    Stage("print", 5, ("segment", "surface"), _print_parameters, _print),
     Stage("navigation", 8, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",
-        9,
+        10,
         ("ingest", "networks", "segment", "surface", "print", "navigation"),
         _report_parameters,
         _report,

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 START, END = "<!--approvals-->", "<!--/approvals-->"
 NOBODY = "<p>Nobody had approved this case when this page was written.</p>"
 EMPTY = f"{START}{NOBODY}{END}"
 """What the page is made with. Text of a case cannot hold the marks: its `<` is escaped."""
-TEMPLATE = Path(__file__).with_name("approvals.html.j2")
+TEMPLATE = "approvals.html.j2"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def with_approvals(html: str, rows: Sequence[ApprovalRow]) -> str:
     before, after = _around(html)
     if not rows:
         return before + EMPTY + after
-    told: str = environment().from_string(TEMPLATE.read_text("utf-8")).render(rows=rows)
+    told: str = environment().get_template(TEMPLATE).render(rows=rows)
     return before + START + told + END + after
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from surgplan.findings import READY, REJECTED, WITH_WARNINGS
 from surgplan.report.page import CLASSES, environment
 
-TEMPLATE = Path(__file__).with_name("batch.html.j2")
+TEMPLATE = "batch.html.j2"
 SCRIPT = Path(__file__).with_name("batch.js")
 PICTURE_PX = 96
 RANKS = {REJECTED: 1, WITH_WARNINGS: 2, READY: 3}
@@ -43,7 +43,7 @@ def batch_page(rows: Sequence[BatchRow]) -> str:
     states = list(dict.fromkeys(row.state for row in rows))
     text: str = (
         environment()
-        .from_string(TEMPLATE.read_text("utf-8"))
+        .get_template(TEMPLATE)
         .render(
             rows=rows,
             pictures=[_small(row.picture) if number < MOST_PICTURES else "" for number, row in enumerate(rows)],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from surgplan.findings import Finding
 from surgplan.report.approvals import EMPTY
@@ -12,7 +11,7 @@ from surgplan.report.page import environment, sorted_findings
 
 FAILED_MARK = "– failed</title>"
 """Only in the head of such a page."""
-TEMPLATE = Path(__file__).with_name("failed.html.j2")
+TEMPLATE = "failed.html.j2"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def failed_page(failed: FailedCase) -> str:
     """The page: all text is escaped, no script, no network."""
     text: str = (
         environment()
-        .from_string(TEMPLATE.read_text("utf-8"))
+        .get_template(TEMPLATE)
         .render(failed=failed, findings=sorted_findings(failed.findings), approvals=EMPTY)
     )
     return text

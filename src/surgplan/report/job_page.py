@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from surgplan.report.pictures import Kind, Picture
 from surgplan.report.plate_view import OBLIQUE, THUMBNAIL, plate_picture
 from surgplan.report.rows import NOTHING, duration, lengths, number
 
-TEMPLATE = Path(__file__).with_name("job.html.j2")
+TEMPLATE = "job.html.j2"
 SIZE = (480, 360)
 MOST_PLATES = 12
 """So many plates, the first ones, have pictures."""
@@ -44,7 +43,7 @@ def job_page(job: Mapping[str, Any], plates: Sequence[Plate], printer: Printer, 
     pictures = [_pictures(count, plate, printer, walls, checks) for count, plate in enumerate(plates[:MOST_PLATES], 1)]
     text: str = (
         environment()
-        .from_string(TEMPLATE.read_text("utf-8"))
+        .get_template(TEMPLATE)
         .render(
             job=job,
             verdict=judged,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from surgplan.findings import READY, REJECTED, WITH_WARNINGS, Finding, Level, verdict
 from surgplan.report.approvals import EMPTY
+from surgplan.report.compiled import compiled_beside
 from surgplan.report.judged import done_rows, reasons
 from surgplan.report.pictures import Kind, Picture
 from surgplan.report.proof_rows import certainty_rows, certificate_rows, left_out_rows, other_notes, wall_rows
@@ -18,7 +19,7 @@ from surgplan.report.slices import outline_colors
 from surgplan.report.stage import ReportInput, ReportParams
 from surgplan.report.surface_map import Maps
 from surgplan.report.viewer_build import BuiltViewer
-from surgplan.report.viewer_data import embedded, scene_blocks
+from surgplan.report.viewer_data import PackedScene, embedded, packed_scene, scene_blocks
 
 if TYPE_CHECKING:
     import jinja2
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 CLASSES = {READY: "good", WITH_WARNINGS: "fair", REJECTED: "bad"}
 MOST_BYTES = 25_000_000
 """Of the whole page: mail servers take it, and browsers open it at once."""
-TEMPLATE = Path(__file__).with_name("page.html.j2")
-STYLE = Path(__file__).with_name("style.css")
+TEMPLATE = "page.html.j2"
+FOLDER = Path(__file__).parent
+STYLE = FOLDER / "style.css"
 
 LONGEST_ON_PAPER = 80
 """Letters of a case's name at the foot of each printed page."""
@@ -45,7 +47,7 @@ def page(
     judged = verdict(finding for _, finding in told)
     text: str = (
         environment()
-        .from_string(TEMPLATE.read_text("utf-8"))
+        .get_template(TEMPLATE)
         .render(
             case=given.case,
             recipe=given.recipe,
@@ -77,13 +79,20 @@ def page(
     return text
 
 
-def with_viewer(
-    html: str, given: ReportInput, maps: Mapping[int, Maps], params: ReportParams, viewer: BuiltViewer
-) -> str:
+def scene_of(given: ReportInput, maps: Mapping[int, Maps], params: ReportParams) -> PackedScene:
+    """What the viewer shows, as it would be packed if the page took nothing; pictures need not be there yet."""
+    return packed_scene(given, maps, None if params.full else _data_bytes(0), params.scan)
+
+
+def _data_bytes(used: int) -> int:
+    """What `MOST_BYTES` leave to the viewer's data: of base64's four characters, three are data."""
+    return (MOST_BYTES - used) * 3 // 4
+
+
+def with_viewer(html: str, given: ReportInput, scene: PackedScene, params: ReportParams, viewer: BuiltViewer) -> str:
     """The page with the viewer's script and data at its end, in at most `MOST_BYTES` unless `params.full`."""
     used = len(html.encode("utf-8")) + len(viewer.script)
-    left = None if params.full else (MOST_BYTES - used) * 3 // 4  # of base64's four characters, three are data
-    data = embedded(scene_blocks(given, maps, left, params.scan))
+    data = embedded(scene_blocks(given, scene, None if params.full else _data_bytes(used)))
     start, end, rest = html.rpartition("</body>")  # text is escaped: no name can hold the element
     return f"{start}{data}<script>{viewer.script}</script>\n{end}{rest}"
 
@@ -94,7 +103,13 @@ def environment() -> jinja2.Environment:
     import markupsafe
 
     made = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=visible
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=visible,
+        loader=jinja2.FileSystemLoader(FOLDER),
+        bytecode_cache=compiled_beside(FOLDER),
     )
     made.filters["data_uri"] = data_uri
     made.filters["zip"] = zip

@@ -88,24 +88,25 @@ def make_report(given: ReportInput, params: ReportParams) -> Report:
 
     The same input gives the same bytes. Where pictures cannot be rendered, the page comes without them, with a finding.
     """
-    from surgplan.report.page import page, with_viewer
+    from surgplan.report.page import page, scene_of, with_viewer
     from surgplan.report.slices import slice_pictures
     from surgplan.report.surface_map import surface_maps
     from surgplan.report.viewer_build import built_viewer
 
     maps = surface_maps(given, params.single_structures) if params.pictures or params.viewer else {}
-    with ThreadPoolExecutor(1) as beside:  # rendering is a process of its own: slices are drawn meanwhile
+    viewer = built_viewer() if params.viewer else None
+    with ThreadPoolExecutor(1) as beside:  # rendering is a process of its own: slices and scene are made meanwhile
         rendering = beside.submit(_views, given, params, maps)
+        scene = scene_of(given, maps, params) if viewer is not None else None
         single = given.surfaces[: params.single_structures]
         slices = tuple(slice_pictures(given.volume, given.labels, given.surfaces, len(single)))
         views, findings = rendering.result()
     pictures = (*views, *slices)
-    viewer = built_viewer() if params.viewer else None
     if params.viewer and viewer is None:
         findings = (*findings, _no_viewer())
     html = page(given, pictures, findings, viewer)
-    if viewer is not None:
-        html = with_viewer(html, given, maps, params, viewer)
+    if viewer is not None and scene is not None:
+        html = with_viewer(html, given, scene, params, viewer)
     return Report(html, {picture.name: picture.png for picture in pictures}, findings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,22 +29,43 @@ PER_MM, UNKNOWN = 1000, 65_535
 LEAST_SCAN_BYTES = 100_000
 
 
-def scene_blocks(given: ReportInput, maps: Mapping[int, Maps], most_bytes: int | None, scan: bool) -> dict[str, bytes]:
-    """The blocks that `viewer/scene.ts` reads: `scene` in JSON, `mesh-0` and so on, and `scan`.
+@dataclass(frozen=True, eq=False)
+class PackedScene:
+    """What takes long to make and needs no page: structures for viewing, each packed, and the scan."""
 
-    All of them take at most `most_bytes` where that can be; None leaves out nothing.
-    """
+    meshes: tuple[Reduced, ...]
+    blocks: Mapping[str, bytes]
+    scan: PackedScan | None
+
+
+def packed_scene(given: ReportInput, maps: Mapping[int, Maps], most_bytes: int | None, scan: bool) -> PackedScene:
+    """Structures and, if wanted, the scan, all together in at most `most_bytes`; None leaves out nothing."""
     meshes = reduced(given.surfaces, maps, full=most_bytes is None)
     blocks = {f"mesh-{number}": _packed_mesh(mesh) for number, mesh in enumerate(meshes)}
+    return PackedScene(meshes, blocks, packed_scan(given.volume, _left(blocks, most_bytes)) if scan else None)
+
+
+def _left(blocks: Mapping[str, bytes], most_bytes: int | None) -> int | None:
+    """What the structures leave to the scan."""
+    return None if most_bytes is None else max(most_bytes - sum(map(len, blocks.values())), LEAST_SCAN_BYTES)
+
+
+def scene_blocks(given: ReportInput, scene: PackedScene, most_bytes: int | None) -> dict[str, bytes]:
+    """The blocks that `viewer/scene.ts` reads: `scene` in JSON, `mesh-0` and so on, and `scan`.
+
+    All of them take at most `most_bytes` where that can be: a scan that is too large is packed again.
+    """
+    blocks = dict(scene.blocks)
     told: dict[str, Any] = {
-        "structures": _structures(given, meshes),
+        "structures": _structures(given, scene.meshes),
         "points": _points(given),
         "trajectories": _trajectories(given),
         "scan": None,
     }
-    if scan:
-        left = None if most_bytes is None else most_bytes - sum(map(len, blocks.values()))
-        kept = packed_scan(given.volume, None if left is None else max(left, LEAST_SCAN_BYTES))
+    kept, left = scene.scan, _left(blocks, most_bytes)
+    if kept is not None:
+        if left is not None and len(kept.data) > left:
+            kept = packed_scan(given.volume, left)
         blocks["scan"] = kept.data
         told["scan"] = _scan(given, kept)
     return {"scene": json.dumps(told, ensure_ascii=True, separators=(",", ":")).encode("ascii"), **blocks}

@@ -11,7 +11,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
+import tempfile
+import threading
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -186,7 +189,8 @@ def render_views(
     if not shots:
         return ()
     frames = _rendered(_order(surfaces, plan, shots, closed, size, maps), len(shots), size)
-    return tuple(_finished(shot, frame, plan, maps) for shot, frame in zip(shots, frames, strict=True))
+    with closing(frames):  # each is finished while the next one is drawn
+        return tuple(_finished(shot, frame, plan, maps) for shot, frame in zip(shots, frames, strict=True))
 
 
 def _order(
@@ -222,27 +226,59 @@ def _order(
     return parts
 
 
-def _rendered(order: Sequence[bytes], count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(count, height, width, 3) pixels."""
+def _rendered(order: Sequence[bytes], count: int, size: tuple[int, int]) -> Generator[NDArray[np.uint8], None, None]:
+    """(height, width, 3) pixels of each picture, as soon as it is drawn."""
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     command = [sys.executable, "-P", "-m", "surgplan.report.render_child"]  # -P: nothing from the current folder
+    with tempfile.TemporaryFile() as told:
+        try:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=told,
+                env={**environment, **ENVIRONMENT},
+            )
+        except OSError as error:
+            raise CannotRender(f"no process could be started: {error.strerror}") from None
+        late = threading.Event()
+        with child, _ended(child, late):
+            assert child.stdin is not None
+            assert child.stdout is not None
+            with suppress(BrokenPipeError):  # a child that ends early is told by its code
+                for part in order:
+                    child.stdin.write(part)
+                child.stdin.close()
+            for _ in range(count):
+                pixels = child.stdout.read(size[0] * size[1] * 3)
+                if len(pixels) < size[0] * size[1] * 3:
+                    break
+                yield np.frombuffer(pixels, np.uint8).reshape(size[1], size[0], 3)
+            else:
+                return
+            code = child.wait()
+        if late.is_set():
+            raise CannotRender(f"VTK did not end within {TIME_LIMIT_S:.0f} s")
+        told.seek(0)
+        raise CannotRender(_why(code, told.read().decode("utf-8", "replace")))
+
+
+@contextmanager
+def _ended(child: subprocess.Popen[bytes], late: threading.Event) -> Iterator[None]:
+    """Let the child live as long as it is wanted, and not beyond the time limit; `late` tells that it came to that."""
+
+    def kill() -> None:
+        late.set()
+        child.kill()
+
+    clock = threading.Timer(TIME_LIMIT_S, kill)
+    clock.daemon = True
+    clock.start()
     try:
-        done = subprocess.run(
-            command,
-            input=b"".join(order),
-            capture_output=True,
-            timeout=TIME_LIMIT_S,
-            check=False,
-            env={**environment, **ENVIRONMENT},
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotRender(f"VTK did not end within {TIME_LIMIT_S:.0f} s") from None
-    except OSError as error:
-        raise CannotRender(f"no process could be started: {error.strerror}") from None
-    shape = (count, size[1], size[0], 3)
-    if done.returncode or len(done.stdout) != np.prod(shape):
-        raise CannotRender(_why(done.returncode, done.stderr.decode("utf-8", "replace")))
-    return np.frombuffer(done.stdout, np.uint8).reshape(shape)
+        yield
+    finally:
+        clock.cancel()
+        child.kill()
 
 
 def _why(code: int, told: str) -> str:
