@@ -21,13 +21,15 @@ from surgplan.printing.stage import PrintResult
 class PrintTargets:
     """Where to: the 3MF of the only plate, the folder of the STLs, the page of the job sheet; None is not wanted.
 
-    Of several plates each 3MF has its number in the name; the sheet's JSON lies beside its page.
+    Of several plates each 3MF has its number in the name; the sheet's JSON lies beside its page. `certificate` is where
+    it is told what each step changed.
     """
 
     threemf: Path
     stl_folder: Path | None = None
     job: Path | None = None
     overwrite: bool = True
+    certificate: Path | None = None
 
     def plate_files(self, count: int) -> tuple[Path, ...]:
         """The 3MF of each plate."""
@@ -47,11 +49,12 @@ class PrintTargets:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The job sheet as values and as a page, and for each plate a small picture, PNG."""
+    """The job sheet as values and as a page, for each plate a small picture, PNG, and the certificate's text."""
 
     job: Mapping[str, Any]
     page: str
     thumbnails: Sequence[bytes]
+    certificate: str
 
 
 def _stl_files(result: PrintResult, targets: PrintTargets) -> dict[Path, Surface]:
@@ -85,6 +88,8 @@ def print_writings(
     if targets.job is not None:
         text = json.dumps(sheet.job, indent=1, ensure_ascii=False) + "\n"
         sheets = {targets.job: sheet.page, targets.job.with_suffix(".json"): text}
+    if targets.certificate is not None:
+        sheets[targets.certificate] = sheet.certificate
     for path in (*files, *stls, *sheets):
         refuse_overwriting(path, targets.overwrite)
     each_plate = zip(files, result.plates, sheet.thumbnails, strict=True)

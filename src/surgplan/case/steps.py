@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -43,6 +44,9 @@ from surgplan.segment.stage import Given, SegmentParams, segment
 from surgplan.surface.stage import SurfaceMeasures, SurfaceParams, SurfaceResult, make_surfaces
 
 N = TypeVar("N")
+
+UNCERTIFIED: Mapping[str, float] = MappingProxyType({})
+"""Surfaces that come from no case: how far they lie from a scan is not known."""
 
 
 @dataclass(frozen=True)
@@ -165,12 +169,15 @@ def print_step(
     told: Mapping[str, str] = NOTHING,
     groups: Mapping[str, str] = NOTHING,
     later: Later = at_once,
+    certified_mm: Mapping[str, float] = UNCERTIFIED,
 ) -> StepOutput[Printed]:
     """Prepare surfaces for the printer; write a 3MF of each plate, and what else `targets` names.
 
     `told` are further facts for the 3MF, `landmarks` what operations on the parts may refer to, `groups` the case that
-    a structure belongs to, where several are printed.
+    a structure belongs to, where several are printed, `certified_mm` the maximum of each structure's certificate.
     """
+    from surgplan.case.certificates import print_certificate_text, print_certificates
+
     result = prepare(surfaces, params, case, assumed, landmarks, told, groups)
     printer = find_printer(params.printer)
     names = [path.name for path in targets.plate_files(len(result.plates))]
@@ -178,7 +185,8 @@ def print_step(
     job = job_of(result, printer, case, names, spots)
     page = job_page(job, result.plates, printer, walls) if targets.job is not None else ""
     pictures = [thumbnail(plate, printer) for plate in result.plates]
-    writings = print_writings(result, targets, Sheet(job, page, pictures), assumed)
+    certificate = print_certificate_text(print_certificates(result.parts, certified_mm))
+    writings = print_writings(result, targets, Sheet(job, page, pictures, certificate), assumed)
     files = later(lambda: tuple(write() for write in writings))
     results = {"placings": stored_placings(result.plates), "job": job}
     findings = (*result.findings, *(each.finding for each in spots))

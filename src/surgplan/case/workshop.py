@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.case.casefile import CasePlan
+from surgplan.case.certificates import CERTIFICATE
 from surgplan.case.manifest import Manifest, environment
 from surgplan.case.networks import asks_networks, network_parameters, read_networks
 from surgplan.case.print_files import PrintTargets, read_placings
@@ -88,6 +89,12 @@ class Workshop:
 
         names = self.manifest.stages["surface"].outputs
         return tuple(read_mesh(self.folder / name)[0] for name in names if name.endswith(".ply"))
+
+    @cached_property
+    def certified_mm(self) -> Mapping[str, float]:
+        """The maximum that the certificate of each surface tells."""
+        measures = measures_adapter().validate_python(self.manifest.stages["surface"].results["measures"])
+        return {each.name: each.certificate.maximum_mm for each in measures}
 
     def distances(self) -> tuple[NDArray[np.float32] | None, ...]:
         """Of each surface, the distances of its vertices to the boundary in the scan, (n,) mm, from its file."""
@@ -201,6 +208,7 @@ def _segment(shop: Workshop) -> StepOutput[Any]:
 def _surface(shop: Workshop) -> StepOutput[Any]:
     output = surface_step(shop.volume, shop.labels, shop.plan.recipe.surface, shop.folder / "surfaces", shop.later)
     shop.surfaces = output.noun.surfaces
+    shop.certified_mm = {each.name: each.certificate.maximum_mm for each in output.noun.measures}
     return output
 
 
@@ -208,9 +216,19 @@ def _print(shop: Workshop) -> StepOutput[Any]:
     folder = shop.folder / "print"
     threemf = folder / f"{file_stem(shop.plan.case)}.3mf"
     params = shop.plan.recipe.print
-    targets = PrintTargets(threemf, folder, folder / "job.html")
+    targets = PrintTargets(threemf, folder, folder / "job.html", certificate=folder / CERTIFICATE)
     told = {"labels": shop.manifest.stages["segment"].outputs[LABELS].sha256}
-    output = print_step(shop.bodies, params, shop.plan.case, targets, (), shop.plan.landmarks, told, later=shop.later)
+    output = print_step(
+        shop.bodies,
+        params,
+        shop.plan.case,
+        targets,
+        (),
+        shop.plan.landmarks,
+        told,
+        later=shop.later,
+        certified_mm=shop.certified_mm,
+    )
     shop.placings = read_placings(output.results["placings"])
     walls = {number: output.noun.walls_of(surface) for number, surface in enumerate(shop.surfaces)}
     shop.walls = {number: found for number, found in walls.items() if found is not None}

@@ -30,13 +30,14 @@ def _help(command: click.Command, path: str) -> str:
 
 def generated() -> dict[str, str]:
     """The name and text of every page that is made from the code."""
-    from surgplan.case.certificates import certificate_schema
+    from surgplan.case.certificates import certificate_schema, print_certificate_schema
     from surgplan.case.manifest import manifest_schema
     from surgplan.case.recipe_docs import recipes_markdown
     from surgplan.case.recipe_pages import recipe_list_markdown
     from surgplan.ingest.gate_docs import gate_markdown
 
     schemas = {"manifest.schema.json": manifest_schema(), "certificate.schema.json": certificate_schema()}
+    schemas["print-certificate.schema.json"] = print_certificate_schema()
     pages = {"cli.md": cli_markdown(), "recipes.md": recipes_markdown(), "gate.md": gate_markdown()}
     pages["recipe-list.md"] = recipe_list_markdown()
     return {**pages, **schemas}

@@ -28,6 +28,7 @@ from surgplan.printing.stage import NOWHERE, PrintParams
 @output_option("The model, .3mf; of several plates each has its number in the name.")
 @click.option("--stl", "stl_folder", type=click.Path(path_type=Path), help="Folder for one .stl of each part.")
 @click.option("--job", type=click.Path(path_type=Path), help="Job sheet, .html; the same as .json lies beside it.")
+@click.option("--certificate", type=click.Path(path_type=Path), help="What each step changed, .json.")
 @click.option("--case", default="model", show_default=True, help="Name of the case, never a patient's.")
 @click.option("-r", "--recipe", help="Recipe whose table `print` says how; options override it.")
 @click.option("--landmarks", type=click.Path(path_type=Path), help="Points that the recipe names, .mrk.json or .fcsv.")
@@ -41,6 +42,7 @@ def command(
     target: Path,
     stl_folder: Path | None,
     job: Path | None,
+    certificate: Path | None,
     case: str,
     recipe: str | None,
     landmarks: Path | None,
@@ -83,7 +85,7 @@ def command(
     params = PrintParams.from_table(table, "command line")
     assumed = tuple(sorted({name for file in read for name in file.assumed}))
     points = read_points(existing(landmarks)) if landmarks else NOWHERE
-    targets = PrintTargets(target, stl_folder, job, overwrite)
+    targets = PrintTargets(target, stl_folder, job, overwrite, certificate)
     made = print_step(found, params, case, targets, assumed, points, groups=groups)
     findings = (*(finding for file in read for finding in file.findings), *made.findings)
     output.result(Result(tuple(file.path for file in made.written), findings, made.results))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from surgplan.model.changes import ChangedStep
 from surgplan.model.frames import LPS, Array
 from surgplan.model.labels import Label
 from surgplan.model.surface import Surface
@@ -25,9 +26,9 @@ class Modification:
         What was measured on the result: name with its unit (`wall_mm`, `pins`) → value.
     volume_before_mm3, volume_after_mm3:
         The part's volume before and after, mm³ at life size.
-    outside_mm:
-        The farthest that the surface moved outside of the places where it was meant to change, mm at life size; None
-        where that has no meaning: a mirrored part lies elsewhere.
+    held:
+        What was measured outside of the places where the surface was meant to change; None where that has no meaning:
+        a mirrored part lies elsewhere.
     """
 
     kind: str
@@ -35,12 +36,17 @@ class Modification:
     measured: Mapping[str, float] = field(default_factory=dict)
     volume_before_mm3: float = 0.0
     volume_after_mm3: float = 0.0
-    outside_mm: float | None = None
+    held: ChangedStep | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "measured", MappingProxyType(dict(self.measured)))
         if not self.kind or not self.what:
             raise ValueError("a modification needs its kind and what was done")
+
+    @property
+    def outside_mm(self) -> float | None:
+        """The farthest that the surface moved where it was not meant to, mm at life size."""
+        return None if self.held is None else self.held.maximum_mm
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,11 +77,11 @@ def modified(
 
     `intended` tells the places; None when it has no meaning to compare, because the whole part moved.
     """
-    outside, findings = None, tuple[Finding, ...]()
+    held, findings = None, tuple[Finding, ...]()
     if intended is not None:
         held = certify_changed(kind, part.surface, surface, intended)
-        outside, findings = held.maximum_mm, tuple(replace(each, subject=part.name) for each in held.findings())
-    done = Modification(kind, what, measured, part.surface.volume_mm3, surface.volume_mm3, outside)
+        findings = tuple(replace(each, subject=part.name) for each in held.findings())
+    done = Modification(kind, what, measured, part.surface.volume_mm3, surface.volume_mm3, held)
     return part.changed(surface, done), findings
 
 

@@ -95,7 +95,10 @@ def _part(name: str, assembly: Assembly, parts: Mapping[str, Part]) -> dict[str,
         "size_mm": _rounded(high - low),
         "volume_mm3": round(part.surface.volume_mm3 * scale**3, 3),
         "triangles": len(part.surface.triangles),
-        "modifications": [{"kind": each.kind, "what": each.what, **each.measured} for each in part.modifications],
+        "modifications": [
+            {"kind": each.kind, "what": each.what, "outside_mm": each.outside_mm, **each.measured}
+            for each in part.modifications
+        ],
         "print_from_lps": [place.matrix.tolist() for place in assembly.places],
     }
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.model.part import Modification, Part
+from surgplan.model.surface import Surface
+from surgplan.surface.changed import certify_changed
 from surgplan.surface.finish import untangled
 from surgplan.surface.repair import RepairParams, repair, what_is_wrong
 from surgplan.surface.topology import topology
@@ -33,10 +37,14 @@ def sound(part: Part) -> tuple[Part, tuple[Finding, ...]]:
         except BadInput as error:
             advice = f"Change what was done to it ({error.found})"
             wrong = Finding("topology", Level.REFUSE, what_is_wrong(told), "a closed solid", advice, subject=part.name)
-            return part.changed(mended, _done(part, mended.volume_mm3, what_is_wrong(before))), (*findings, wrong)
+            return part.changed(mended, _done(part, mended, what_is_wrong(before))), (*findings, wrong)
         mended, findings = result.surface, (*findings, *result.findings)
-    return part.changed(mended, _done(part, mended.volume_mm3, what_is_wrong(before))), findings
+    done = _done(part, mended, what_is_wrong(before))
+    wrong_ways = () if done.held is None else done.held.findings()
+    return part.changed(mended, done), (*findings, *(replace(each, subject=part.name) for each in wrong_ways))
 
 
-def _done(part: Part, volume_mm3: float, why: str) -> Modification:
-    return Modification("mend", f"mended, because after the booleans {why}", {}, part.surface.volume_mm3, volume_mm3)
+def _done(part: Part, mended: Surface, why: str) -> Modification:
+    held = certify_changed("mend", part.surface, mended, limit_mm=LIMITS.max_distance_mm + 4 * NUDGE_MM)
+    what = f"mended, because after the booleans {why}"
+    return Modification("mend", what, {}, part.surface.volume_mm3, mended.volume_mm3, held)

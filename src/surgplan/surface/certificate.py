@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.findings import Finding, Level
+from surgplan.model.changes import ACCEPTED as ACCEPTED
+from surgplan.model.changes import REJECTED as REJECTED
 from surgplan.model.frames import Array
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
@@ -28,8 +30,6 @@ SAMPLES = 20_000
 
 MOST_PLACES = 10
 """So many places of lost parts are told."""
-
-ACCEPTED, REJECTED = "accepted", "rejected"
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ outside of the intended places, the distance both ways to the surface before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from surgplan.errors import BadInput
-from surgplan.findings import Finding, Level
+from surgplan.model.changes import ACCEPTED, REJECTED, ChangedStep, Distances, Place
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
-from surgplan.surface.certificate import ACCEPTED, MOST_PLACES, REJECTED
-from surgplan.surface.fidelity import FEWEST, SAMPLES, Distances, summary, surface_samples
+from surgplan.surface.certificate import MOST_PLACES
+from surgplan.surface.fidelity import FEWEST, SAMPLES, summary, surface_samples
 from surgplan.surface.regions import Bools, Region, in_any
-from surgplan.surface.repair_budget import Place, places_of_lost_bodies
+from surgplan.surface.repair_budget import places_of_lost_bodies
 from surgplan.surface.ruler import Ruler
 
 LIMIT_MM = 0.05
@@ -26,51 +26,6 @@ LIMIT_MM = 0.05
 
 MOST_VERTICES = 200_000
 """Of those that are in one of the two surfaces only, so many are measured at the most, evenly by number."""
-
-
-@dataclass(frozen=True)
-class ChangedStep:
-    """What a change did to one structure where it was not meant to: distances, mm, in the frame of the surfaces.
-
-    `to_before`: from points of the changed surface outside of the intended places to the surface before;
-    `from_before`: back; None where nothing is left outside of them. `intended_share` is the share of the changed
-    surface's area within them. `volume_change` is relative to the volume before. `lost_places` are
-    some of the places before that have no surface within the limit;  `lost_bodies` tells a
-    place in each body that is gone. `scan_maximum_mm` is the most that the changed surface can lie from the boundary in
-    the scan: the maximum that was certified before, and what was changed since (None when that is not known).
-    """
-
-    name: str
-    step: str
-    triangles: int
-    volume_mm3: float
-    volume_change: float
-    intended_share: float
-    to_before: Distances | None
-    from_before: Distances | None
-    lost_places: tuple[Place, ...]
-    lost_bodies: tuple[Place, ...]
-    limit_mm: float
-    maximum_mm: float
-    scan_maximum_mm: float | None
-    verdict: str
-
-    def findings(self) -> tuple[Finding, ...]:
-        """A rejection, with the place."""
-        if self.verdict == ACCEPTED:
-            return ()
-        if self.lost_bodies:
-            measured = (
-                f"{self.step}: {len(self.lost_bodies)} bodies are gone, the first at {_told(self.lost_bodies[0])}"
-            )
-        else:
-            ways = [way for way in (self.to_before, self.from_before) if way is not None]
-            worst = max(ways, key=lambda way: way.maximum)
-            measured = f"{self.step}: changed by {worst.maximum:.3f} mm at {_told(worst.place)}, where it should not be"
-        advice = "Look there, and choose another place or size for the change"
-        return (
-            Finding("unintended-change", Level.REFUSE, measured, f"{self.limit_mm:g} mm", advice, subject=self.name),
-        )
 
 
 def certify_changed(
@@ -169,7 +124,3 @@ def _points(surface: Surface, other: Surface) -> Array:
 def _some(points: Array) -> tuple[Place, ...]:
     chosen = points[:: max(1, len(points) // MOST_PLACES)][:MOST_PLACES]
     return tuple(tuple(place) for place in chosen.tolist())
-
-
-def _told(place: Place) -> str:
-    return f"({', '.join(f'{value:.1f}' for value in place)}) mm"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from surgplan.model.changes import Distances as Distances
 from surgplan.model.frames import Array
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
@@ -18,18 +19,6 @@ SAMPLES = 20_000
 
 FEWEST = 10
 """Fewer points tell no distance."""
-
-
-@dataclass(frozen=True)
-class Distances:
-    """Absolute distances, mm, at `samples` points; `place` (LPS mm) is where the largest one is."""
-
-    samples: int
-    mean: float
-    rms: float
-    p95: float
-    maximum: float
-    place: tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from surgplan.model.changes import Place
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.surface.fidelity import distance_to, surface_samples
@@ -26,8 +27,6 @@ LOST = 0.05
 
 FELT_MM, FELT_PERCENT = 1e-3, 1e-3
 """Smaller changes are those of rounding."""
-
-Place = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
