@@ -66,8 +66,10 @@ def crossings(values: NDArray[Any], inside: Mask, level: float, spacing: Spacing
     inner, outer = [], []
     for axis in range(3):
         first, second = _pair(inside, axis)
-        for sign, edge in ((1, first & ~second), (-1, second & ~first)):
-            at = np.argwhere(edge)
+        places = np.flatnonzero(first != second)
+        falls = np.take(np.ascontiguousarray(first), places)  # along the axis, from inside to outside
+        for sign, chosen in ((1, places[falls]), (-1, places[~falls])):
+            at = np.stack(np.unravel_index(chosen, first.shape), axis=1)
             step = np.zeros(3, dtype=at.dtype)
             step[axis] = 1
             inner.append(at if sign > 0 else at + step)
