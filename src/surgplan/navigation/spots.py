@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surgplan.model.volume import Volume
+from surgplan.segment.region import Mask
 from surgplan.segment.runs import Ints, connected, runs_of
 
 
@@ -21,13 +25,19 @@ class Spots:
         return len(self.low)
 
 
+def _above(array: NDArray[Any], level: float) -> Mask:
+    """Which values are greater; whole numbers are compared as such, without widening."""
+    whole = array.dtype.kind in "iu" and abs(level) < np.iinfo(array.dtype).max
+    return np.asarray(array > (array.dtype.type(math.floor(level)) if whole else level))
+
+
 def bright_spots(volume: Volume, level: float, smallest_mm3: float, largest_mm: float) -> Spots:
     """The parts above a level of at least `smallest_mm3` and, along each axis of the grid, at most `largest_mm` (and a
     voxel).
 
     Voxels hang together when they share a corner: so thick slices do not tear a small body apart.
     """
-    runs = runs_of(volume.array > level)
+    runs = runs_of(_above(volume.array, level))
     if not len(runs.start):
         none = np.zeros((0, 3), dtype=np.int64)
         return Spots(none, none)

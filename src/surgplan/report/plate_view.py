@@ -116,26 +116,22 @@ class _Canvas:
         wide, tall = self.size
         seen = normals @ self.look.eye > 0  # of a closed body nothing else is ever seen
         points, normals, colors = points[seen], normals[seen], colors[seen]
-        at = np.floor(self.project(points)).astype(np.int64)
-        near = points @ self.look.eye
+        order = np.argsort(points @ self.look.eye, kind="stable")  # what is nearest is drawn last
+        reach = self._reach(plate, walls)
+        at = np.floor(self.project(points[order])).astype(np.int64) + reach  # with a frame round the picture
+        inside = ((at >= 0) & (at < np.array(self.size) + 2 * reach)).all(axis=1)
+        drawn = np.zeros((tall + 2 * reach, wide + 2 * reach), np.int32)
+        drawn[at[inside, 1], at[inside, 0]] = np.flatnonzero(inside) + 1
+        nearest = np.zeros((tall, wide), np.int32)
+        for dx in range(2 * reach + 1):
+            for dy in range(2 * reach + 1):
+                np.maximum(nearest, drawn[dy : dy + tall, dx : dx + wide], out=nearest)
         light = 0.35 + 0.65 * np.clip(normals @ (LIGHT / np.linalg.norm(LIGHT)), 0, 1)
         light += 0.12 * np.clip(normals @ self.look.eye, 0, 1)
-        shaded = np.clip(colors * light[:, None], 0, 255).astype(np.uint8)
-        order = np.argsort(near, kind="stable")  # what is nearest is drawn last
+        shaded = np.clip(colors * light[:, None], 0, 255).astype(np.uint8)[order]
+        covered = nearest > 0
         pixels = np.zeros((tall, wide, 3), np.uint8)
-        covered = np.zeros((tall, wide), bool)
-        depth = np.full((tall, wide), -np.inf)
-        reach = self._reach(plate, walls)
-        for dx in range(-reach, reach + 1):
-            for dy in range(-reach, reach + 1):
-                x, y = at[order, 0] + dx, at[order, 1] + dy
-                inside = (x >= 0) & (x < wide) & (y >= 0) & (y < tall)
-                x, y, chosen = x[inside], y[inside], order[inside]
-                closer = near[chosen] > depth[y, x]
-                x, y, chosen = x[closer], y[closer], chosen[closer]
-                depth[y, x] = near[chosen]
-                pixels[y, x] = shaded[chosen]
-                covered[y, x] = True
+        pixels[covered] = shaded[nearest[covered] - 1]
         return pixels, covered
 
     def _reach(self, plate: Plate, walls: Mapping[str, Walls] | None) -> int:
