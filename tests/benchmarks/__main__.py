@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import bench_dicom2stl, bench_read, bench_truth, kernels, side_by_side
+from tests.benchmarks import bench_dicom2stl, bench_read, bench_truth, growth, kernels, side_by_side
 from tests.benchmarks.case_large import BUILD, Scan, example, run_surgplan, surgplan
 from tests.benchmarks.machine import facts
 from tests.benchmarks.measure import BenchmarkFailed, run, summary
-from tests.benchmarks.pages import TRUTH_PLOT, page
-from tests.benchmarks.plot import truth_plot
+from tests.benchmarks.pages import GROWTH_PLOT, TRUTH_PLOT, page
+from tests.benchmarks.plot import growth_plot, truth_plot
 from tests.benchmarks.truth import compare
 
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("dicom2stl", "help", "read", "kernels", "libraries", "accuracy", "truth")
+PARTS = ("dicom2stl", "help", "read", "kernels", "libraries", "growth", "accuracy", "truth")
 
 
 def say(line: str) -> None:
@@ -40,6 +40,8 @@ def measured(part: str, scan: Scan, times: int) -> Any:
         run_surgplan(scan, case)
     if part == "kernels":
         return kernels.bench(scan.series, case, scan.recipe, say)
+    if part == "growth":
+        return growth.bench(case, growth.SLICES, say)
     if part == "libraries":
         return side_by_side.bench(case, say)
     return compare(case, scan.truth) if scan.truth else {}
@@ -72,6 +74,8 @@ def main() -> int:
     (given.output / "benchmarks.md").write_text(page(results))
     if results.get("truth"):
         (given.output / TRUTH_PLOT).write_text(truth_plot(results["truth"]))
+    if results.get("growth"):
+        (given.output / GROWTH_PLOT).write_text(growth_plot(results["growth"]))
     print(given.output / "benchmarks.md")
     return 0
 

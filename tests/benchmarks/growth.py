@@ -1,7 +1,7 @@
-"""How the surface stage's time and memory grow with the scan: `python -m tests.benchmarks.growth [SLICES ...]`.
+"""How the surface stage's time and memory grow with the scan: `python -m tests.benchmarks growth`.
 
 A hollow bone through scans of 512 × 512 voxels and more and more slices: its surface grows as the scan does. Each size
-in a process of its own. Prints the table of docs/scaling.md, and the exponent of the processor time.
+in a process of its own; then the skull example at full size.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 import resource
-import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks.measure import watched
 
 SLICES = (128, 512, 2048, 4096)
 ACROSS = 512
@@ -24,13 +26,12 @@ TILE = 64
 """After so many slices the noise comes again: making it would take longer than the surface."""
 
 
-def measured(slices: int) -> dict[str, Any]:
-    """Make the scan and its surface; processor time of the stage, and the peak of the process with all it holds."""
+def hollow_bone(slices: int) -> tuple[Any, Any]:
+    """A scan with noise, and its labels."""
     import numpy as np
 
     from surgplan.model.labels import Label, LabelMap
     from surgplan.model.volume import Grid, Modality, Volume
-    from surgplan.surface.stage import SurfaceParams, make_surfaces
 
     j, i = np.ogrid[:ACROSS, :ACROSS]
     away = np.hypot(i - 250.3, j - 260.7)
@@ -42,18 +43,31 @@ def measured(slices: int) -> dict[str, Any]:
         array[k] = plain + noise[k % TILE]
         values[k] = array[k] > 540 if 4 <= k < slices - 4 else 0
     grid = Grid((ACROSS, ACROSS, slices), SPACING_MM, (0.0, 0.0, 0.0))
-    volume = Volume(grid, array, Modality.CT)
-    labels = LabelMap(grid, values, (Label(1, "bone", level=540.0),))
+    return Volume(grid, array, Modality.CT), LabelMap(grid, values, (Label(1, "bone", level=540.0),))
+
+
+def of_case(folder: Path) -> tuple[Any, Any]:
+    """The scan and the labels of a case."""
+    from surgplan.formats.images import read_volume
+    from surgplan.formats.segmentations import read_labels
+
+    return read_volume(folder / "volume.nrrd"), read_labels(folder / "labels.seg.nrrd")
+
+
+def measured(what: str) -> dict[str, Any]:
+    """The surfaces of a case, or of the hollow bone in so many slices: processor time of the stage, children too."""
+    from surgplan.surface.stage import SurfaceParams, make_surfaces
+
+    volume, labels = hollow_bone(int(what)) if what.isdigit() else of_case(Path(what))
     began, wall = _processor_s(), time.perf_counter()
-    result = make_surfaces(volume, labels, SurfaceParams())
+    measures = make_surfaces(volume, labels, SurfaceParams()).measures
     return {
-        "slices": slices,
-        "volume_mb": array.nbytes / 1e6,
-        "triangles": result.measures[0].certificate.steps[0].triangles,
-        "processor_s": _processor_s() - began,
-        "wall_s": time.perf_counter() - wall,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
-        "verdict": result.measures[0].certificate.verdict,
+        "slices": volume.grid.size[2],
+        "volume_mb": volume.array.nbytes / 1e6,
+        "triangles": sum(each.certificate.steps[0].triangles for each in measures),
+        "processor_s": round(_processor_s() - began, 2),
+        "wall_s": round(time.perf_counter() - wall, 2),
+        "verdict": ", ".join(sorted({each.certificate.verdict for each in measures})),
     }
 
 
@@ -71,25 +85,17 @@ def exponent(told: list[dict[str, Any]]) -> float:
     return above / sum((a - mean_x) ** 2 for a in x)
 
 
-def main() -> None:
-    """Measure the sizes that are asked for."""
-    if sys.argv[1:2] == ["--one"]:
-        json.dump(measured(int(sys.argv[2])), sys.stdout)
-        return
-    told = []
-    print("| slices | volume MB | triangles of the contour | processor s | peak MB | 3 volumes + 400 MB |")
-    print("| --- | --- | --- | --- | --- | --- |", flush=True)
-    for slices in map(int, sys.argv[1:] or SLICES):
-        words = [sys.executable, "-m", "tests.benchmarks.growth", "--one", str(slices)]
-        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
-        each = json.loads(done.stdout)
-        told.append(each)
-        cells = [f"{each[key]:,.0f}" for key in ("slices", "volume_mb", "triangles")]
-        cells += [f"{each['processor_s']:.1f}", f"{each['peak_mb']:,.0f}", f"{3 * each['volume_mb'] + 400:,.0f}"]
-        print("| " + " | ".join(cells) + " |", flush=True)
-    if len(told) > 1:
-        print(f"\nprocessor time grows with the volume to the power of {exponent(told):.2f}")
+def bench(case: Path, sizes: Sequence[int], say: Callable[[str], None]) -> dict[str, Any]:
+    """The table, and the exponent of the processor time in the hollow bone."""
+    rows = []
+    for what in (*map(str, sizes), str(case.resolve())):
+        words = [sys.executable, "-m", "tests.benchmarks.growth", what]
+        told, peak = watched(words, Path(__file__).parents[2])
+        name = "hollow bone" if what.isdigit() else "skull example"
+        rows.append({"what": name, **json.loads(told), "peak_mb": round(peak)})
+        say(f"growth: {rows[-1]}")
+    return {"rows": rows, "exponent": round(exponent(rows[:-1]), 3)}
 
 
 if __name__ == "__main__":
-    main()
+    json.dump(measured(sys.argv[1]), sys.stdout)

@@ -6,10 +6,11 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.benchmarks.growth import exponent
 from tests.benchmarks.machine import facts
-from tests.benchmarks.measure import BenchmarkFailed, Run, in_turns, run, summary
+from tests.benchmarks.measure import BenchmarkFailed, Run, in_turns, run, summary, watched
 from tests.benchmarks.pages import page
-from tests.benchmarks.plot import truth_plot
+from tests.benchmarks.plot import growth_plot, truth_plot
 
 
 def test_a_process_is_measured_with_its_children(tmp_path):
@@ -19,6 +20,34 @@ def test_a_process_is_measured_with_its_children(tmp_path):
     assert told.wall_s > 0.3
     assert 0.02 < told.cpu_s < told.wall_s
     assert 300 < told.peak_mb < 400
+
+
+def test_memory_of_all_processes_at_one_time_is_added_up(tmp_path):
+    child = "import time; x = bytearray(100 << 20); time.sleep(0.4)"
+    code = "import subprocess, sys; x = bytearray(200 << 20); print('done'); "
+    code += f"[each.wait() for each in [subprocess.Popen([sys.executable, '-c', {child!r}]) for _ in range(2)]]"
+    told, peak = watched([sys.executable, "-c", code], tmp_path)
+    assert told == "done\n"
+    assert 400 * 1.048 < peak < 500
+    with pytest.raises(BenchmarkFailed, match="ended with 3"):
+        watched([sys.executable, "-c", "raise SystemExit(3)"], tmp_path)
+
+
+def test_growth_is_told_with_what_is_wanted():
+    row = {"what": "hollow bone", "triangles": 1000, "verdict": "accepted"}
+    rows = [row | {"slices": 100 * n, "volume_mb": 50.0 * n, "processor_s": 2.0 * n**1.1} for n in (1, 2, 4)]
+    for each in rows:
+        each["peak_mb"] = 600 if each["slices"] > 100 else 551
+    rows.append(rows[-1] | {"what": "skull example"})
+    assert exponent(rows[:-1]) == pytest.approx(1.1)
+    text = page({"growth": {"rows": rows, "exponent": 1.1}})
+    assert "| hollow bone | 100 | 50 | 1,000 | 2.0 | 551 | 550 |" in text
+    assert "power of 1.05: 1.10 is found" in text
+    assert "in 3 of 4" in text
+    lines = ElementTree.fromstring(growth_plot({"rows": rows})).findall(".//{*}polyline")
+    ends = [float(line.get("points").split()[-1].split(",")[1]) for line in lines]
+    assert ends[0] > ends[1]  # slower than wanted: above, and SVG counts downward
+    assert ends[2] < ends[3]
 
 
 def test_a_command_that_fails_is_told_with_its_last_words(tmp_path):
