@@ -114,8 +114,8 @@ def _growth(told: dict[str, Any]) -> str:
     lines = [
         "## Growth of the surface stage\n",
         "A hollow bone with noise through 512 × 512 voxels and more and more slices, and the skull example at full",
-        "size; each in a process of its own, with the scan and its labels, 1.5 volumes, in memory. Processor time of the",
-        "stage; peak of the process and its children together, what they share counted twice.",
+        "size; each in a process of its own, with the scan and its labels, 1.5 volumes, in memory. Processor time of",
+        "the stage; peak of the process and its children together, what they share counted twice.",
         f"Wanted: time grows at most with the volume to the power of {MOST_EXPONENT}: {told['exponent']:.2f} is found.",
         f"Memory at most three volumes and 400 MB: in {within} of {len(rows)}.",
         "\n![processor time and memory](" + GROWTH_PLOT + ")\n",

@@ -22,7 +22,7 @@ from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
 from surgplan.surface.fidelity import FEWEST, Distances, level_distances, summary, surface_samples
-from surgplan.surface.ruler import Ruler
+from surgplan.surface.ruler import distances_of_few
 from surgplan.surface.scan_boundary import Bools, ScanBoundary, scan_boundary
 
 SAMPLES = 20_000
@@ -122,12 +122,12 @@ class Certifier:
     def _some(self) -> ScanBoundary:
         return self._boundary.thinned(SAMPLES).without(self._dropped)
 
-    def add(self, step: str, surface: Surface, ruler: Ruler | None = None, last: bool = False) -> None:
-        """Measure the surface of a step; `ruler` is one of this surface, where there is one."""
+    def add(self, step: str, surface: Surface, last: bool = False) -> None:
+        """Measure the surface of a step."""
         count = SAMPLES if last else SAMPLES // 4
         boundary = self._some if last else self._some.thinned(count)
         places = boundary.points.astype(np.float64)
-        away = (ruler or Ruler(surface.vertices, surface.triangles))(places)
+        away = distances_of_few(places, surface.vertices, surface.triangles)
         from_scan = np.maximum(away - boundary.slack_mm, 0.0)
         first = self._steps[0].volume_mm3 if self._steps else surface.volume_mm3
         self._steps.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +55,12 @@ class Contour:
     def __init__(self, surface: Surface) -> None:
         self.surface = surface
         self.samples = surface_samples(surface, SAMPLES)
-        self.ruler = Ruler(surface.vertices, surface.triangles)
-
         self._measured: tuple[Surface, Distances, Distances] | None = None
+
+    @cached_property
+    def ruler(self) -> Ruler:
+        """Made when it is first needed: it takes three times the memory of the surface."""
+        return Ruler(self.surface.vertices, self.surface.triangles)
 
     def both_ways(self, surface: Surface) -> tuple[Distances, Distances]:
         """From points of the surface to the contour, and from points of the contour to the surface."""

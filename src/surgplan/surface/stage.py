@@ -127,7 +127,7 @@ def _one(volume: Volume | None, labels: LabelMap, label: Label, params: SurfaceP
     certifier.leave_out(specks)
 
     def watch(step: str, seen: Surface) -> None:
-        certifier.add(step, seen, reference.ruler if seen is whole else None)
+        certifier.add(step, seen)
 
     surface, told, more = finished(reference, params.tolerance_mm, params.smooth, params.max_triangles, watch)
     certifier.add("repair" if any(finding.check == "repair" for finding in more) else "finish", surface, last=True)
@@ -152,8 +152,7 @@ def _together(volume: Volume | None, labels: LabelMap, group: tuple[Label, ...],
 
     def watch(step: str, seen: Walls) -> None:
         for label in group:
-            own = contours[label] if seen is walls else None
-            certifiers[label].add(step, own.surface if own else seen.surface(label), own.ruler if own else None)
+            certifiers[label].add(step, contours[label].surface if seen is walls else seen.surface(label))
 
     done, told, more = finished_walls(walls, contours, params.tolerance_mm, params.smooth, params.max_triangles, watch)
     parts = []
