@@ -18,15 +18,18 @@ from surgplan.surface.merging import merged_but, usual_edge
 from surgplan.surface.prepared import Prepared
 from surgplan.surface.smooth import smooth
 from surgplan.surface.tetrahedra import EDGES
+from surgplan.surface.thinning import thinned
 from surgplan.surface.topology import Topology, bodies, body_volumes, topology
 from surgplan.surface.wall_fields import Parting, Told
 from surgplan.surface.walls import Walls
 
-CELLS = (1.4, 2.8, 4.2, 5.6, 8.4)
-"""Cells in which vertices are merged, one upon the other, in lengths of the usual edge."""
+CELLS, MERGING = (1.4, 2.8), 0.2
+"""Cells in which vertices are merged first, in lengths of the usual edge, and the share of the tolerance that they may
+lie beside their common plane."""
 
-MERGING = (0.15, 0.3, 0.45)
-"""Shares of the tolerance that merged vertices may lie beside their common plane, taken one upon the other."""
+STEPS = (0.2, 0.3, 0.4)
+"""Shares of the tolerance for taking out vertices, one upon the other: together they move the surface by twice the
+last one at the most, as a rule."""
 
 SEAM_ROUNDS, SHRINK, GROW = 10, 0.33, -0.34
 """Rounds of smoothing along lines where three structures meet, and the two steps of each, which together do not
@@ -187,22 +190,27 @@ def _simplified(
 
     When some structure then has more than `max_triangles`, steps go on without regard to the tolerance.
     """
-    stages = [smoothed]
-    for share in MERGING:
-        stages.append(merged_walls(stages[-1], share * tolerance_mm))
+    stages, merged = [smoothed], _merged_walls(smoothed, MERGING * tolerance_mm)
+    for share in STEPS:
+        stages.append(thinned_walls(stages[-1] if len(stages) > 1 else merged, share * tolerance_mm))
     while len(stages) > 1 and _farthest(stages[-1], contours) > tolerance_mm:
         stages.pop()
-    step = MERGING[-1] * tolerance_mm
+    step = STEPS[-1] * tolerance_mm
     while max_triangles is not None and _most_triangles(stages[-1], contours) > max_triangles and step < MOST_COARSE_MM:
         step *= COARSER
-        stages.append(merged_walls(stages[-1], step))
+        stages.append(thinned_walls(stages[-1], step))
     return stages
 
 
-def merged_walls(walls: Walls, most_mm: float) -> Walls:
-    """The walls with fewer vertices, merged where they are flat; lines where three structures meet stay."""
+def _merged_walls(walls: Walls, most_mm: float) -> Walls:
     edge = usual_edge(walls.vertices, walls.triangles)
     made = merged_but(walls.seams, walls.vertices, walls.triangles, [share * edge for share in CELLS], most_mm)
+    return Walls(made.vertices, made.triangles, walls.sides[made.before], made.fixed)
+
+
+def thinned_walls(walls: Walls, most_mm: float) -> Walls:
+    """The walls with fewer vertices where they are flat; lines where three structures meet stay."""
+    made = thinned(walls.vertices, walls.seams, walls.triangles, most_mm)
     return Walls(made.vertices, made.triangles, walls.sides[made.before], made.fixed)
 
 
