@@ -42,7 +42,10 @@ COARSER = 1.4
 """Growth of that distance while there are too many triangles."""
 
 
+Ints = NDArray[np.int32]
+
 NO_PAIRS = np.empty((0, 2), np.int32)
+NONE: tuple[Finding, ...] = ()
 
 
 def touching(labels: LabelMap) -> tuple[tuple[Label, ...], ...]:
@@ -142,15 +145,21 @@ def finished_walls(
     relaxed, less is simplified, then nothing, then nothing is smoothed either.
     """
     watch("contour", walls)
-    smoothed = smoothed_walls(walls, SMOOTHING_SHARE * tolerance_mm) if smoothing else walls
+    first = next(iter(contours))
+    smoothed, notes = walls, NONE
+    if smoothing:
+        moved = smoothed_walls(walls, SMOOTHING_SHARE * tolerance_mm)
+        # where walls meet at small angles, smoothing alone makes triangles cross
+        smoothed, _, notes = _untangled(moved, moved, walls, tolerance_mm, first)
     watch("smooth", smoothed)
     stages = [walls, *_simplified(smoothed, contours, tolerance_mm, max_triangles)]
     watch("simplify", stages[-1])
     for stage in reversed(stages):
-        made, told, findings = _untangled(stage, smoothed, walls, tolerance_mm, tuple(contours))
+        made, crossing, findings = _untangled(stage, smoothed, walls, tolerance_mm, first)
+        told = _judged(made, crossing, tuple(contours))
         if all(each.ok for each in told.values()):
             break
-    return made, told, findings
+    return made, told, (*notes, *findings)
 
 
 def smoothed_walls(walls: Walls, most_mm: float) -> Walls:
@@ -223,18 +232,21 @@ def _most_triangles(walls: Walls, contours: Mapping[Label, Contour]) -> int:
 
 
 def _untangled(
-    made: Walls, smoothed: Walls, contour: Walls, tolerance_mm: float, labels: Sequence[Label]
-) -> tuple[Walls, dict[Label, Topology], tuple[Finding, ...]]:
-    """Without crossing triangles where that can be, in float32; the topology of each surface; what was done."""
-    whole, crossing, findings = untangled(made.whole(labels[0]), tolerance_mm, smoothed.vertices, contour.vertices)
-    walls = made.with_vertices(whole.vertices)
+    made: Walls, smoothed: Walls, contour: Walls, tolerance_mm: float, label: Label
+) -> tuple[Walls, Ints, tuple[Finding, ...]]:
+    """Without crossing triangles, as far as that can be, in float32; the pairs that are left, (k, 2); what was done."""
+    whole, crossing, findings = untangled(made.whole(label), tolerance_mm, smoothed.vertices, contour.vertices)
+    return made.with_vertices(whole.vertices), crossing, findings
+
+
+def _judged(walls: Walls, crossing: Ints, labels: Sequence[Label]) -> dict[Label, Topology]:
+    """The topology of each structure's surface; walls of others that cross overlap, so that none is sound then."""
     told = {}
     for label in labels:
         surface = walls.surface(label)
         found = topology(surface.vertices, surface.triangles, None if len(crossing) else NO_PAIRS)
-        # walls of others that cross would overlap: no structure is sound then
         told[label] = found if found.self_intersections else replace(found, self_intersections=len(crossing))
-    return walls, told, findings
+    return told
 
 
 def parting_of(volume: Volume | None, labels: LabelMap, group: Sequence[Label], scans: Sequence[Prepared]) -> Parting:
