@@ -96,8 +96,9 @@ class Parting:
 
     @property
     def times(self) -> Indices:
-        """(3,) by how many values a voxel is divided along i, j, k."""
-        return np.where(self.labels.grid.spacing < COARSE_MM, 1, 2)
+        """(3,) by how many values a voxel is divided along i, j, k; as in `contour`, masks alone are not divided."""
+        fine = self.labels.grid.spacing < COARSE_MM
+        return np.where(fine | all(source.by_level is None for source in self.sources), 1, 2)
 
     @cached_property
     def sources(self) -> tuple[Source, ...]:

@@ -20,6 +20,9 @@ from surgplan.surface.wall_fields import Parting, Slab
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
 
+LEAN = 0.95
+"""A wall is taken to meet a boundary at most so far along the way from one end of it, in a face, to the other."""
+
 MASKS = np.array([[mask & 1, mask >> 1 & 1, mask >> 2] for mask in range(8)])
 """(8, 3) steps along i, j, k to the corners of a cell."""
 
@@ -197,26 +200,52 @@ class _Cells:
         """(n, 3) where three structures meet in faces whose corners lie in `masks` (n, 3) beyond the voxels `first`.
 
         Where one of the three is bounded against both others by one field, its boundary runs through smoothly, and the
-        wall between the others ends on it.
+        wall between the others ends on it: where both fields are zero.
         """
         voxels = first[:, None] + self._steps[masks]
         corners = np.stack([self._ijk(voxels[:, n]) for n in range(3)], axis=1)  # (n, 3 corners, 3)
-        edge = {pair: self._part(voxels[:, pair[0]], voxels[:, pair[1]]) for pair in combinations(range(3), 2)}
-        ends = {
-            pair: corners[:, pair[0]] + edge[pair][:, None] * (corners[:, pair[1]] - corners[:, pair[0]])
-            for pair in edge
-        }
-        found: Array = np.mean(list(ends.values()), axis=0)
+        part = np.zeros((len(voxels), 3))
+        for one, two in combinations(range(3), 2):
+            along = self._part(voxels[:, one], voxels[:, two])
+            part[:, one] += (1 - along) / 3
+            part[:, two] += along / 3
         smooth = self._smooth_one(self._flat[voxels])
         for one in range(3):
-            there = smooth == one
-            two, three = (n for n in range(3) if n != one)
-            found[there] = _crossing(
-                corners[there, one],
-                ends[two, three][there],
-                ends[min(one, two), max(one, two)][there],
-                ends[min(one, three), max(one, three)][there],
-            )
+            there = np.flatnonzero(smooth == one)
+            order = [one, (one + 1) % 3, (one + 2) % 3]
+            part[there[:, None], order] = self._both_zero(voxels[there][:, order])
+        return np.asarray(np.einsum("nc,nca->na", part, corners))
+
+    def _both_zero(self, voxels: Longs) -> Array:
+        """(n, 3) shares of the corners in the point of a face at which the first one's boundary meets the wall between
+        the others."""
+        one, two, three = self._flat[voxels].T
+        round_first = np.stack(
+            [
+                (self._value(one, two, voxels[:, 0]) + self._value(one, three, voxels[:, 0])) / 2,
+                self._value(one, two, voxels[:, 1]),
+                self._value(one, three, voxels[:, 2]),
+            ]
+        )
+        wall = np.stack([self._value(two, three, voxels[:, n]) for n in range(3)])
+        # so far may the wall lean that it still meets the boundary within the face
+        wall[0] = np.clip(
+            wall[0],
+            -LEAN * np.abs(round_first[0] * wall[1] / round_first[1]),
+            LEAN * np.abs(round_first[0] * wall[2] / round_first[2]),
+        )
+        part = np.abs(np.cross(round_first.T, wall.T))
+        part = np.maximum(part / part.sum(axis=1, keepdims=True), NEAREST)
+        return np.asarray(part / part.sum(axis=1, keepdims=True))
+
+    def _value(self, one: NDArray[np.uint8], two: NDArray[np.uint8], voxels: Longs) -> Array:
+        """(n,) the field that parts two structures, at some voxels, positive towards the first."""
+        source = self._parting.source_of[one, two]
+        found = np.empty(len(voxels))
+        for number, values in enumerate(self._slab.fields):
+            there = np.flatnonzero(source == number)
+            inside = np.isin(one[there], list(self._parting.sources[number].inside))
+            found[there] = np.where(inside, 1.0, -1.0) * values.reshape(-1)[voxels[there]]
         return found
 
     def _smooth_one(self, numbers: NDArray[np.uint8]) -> NDArray[np.int8]:
@@ -245,12 +274,3 @@ class _Cells:
         last = np.array(self._parting.labels.grid.size) - 1.0
         place = np.where(place < 0, -0.5, np.where(place > last, last + 0.5, place))
         return np.asarray((place - self._parting.start) * self._parting.times - self._slab.first)
-
-
-def _crossing(corner: Array, opposite: Array, one: Array, two: Array) -> Array:
-    """(n, 3) where the lines from a triangle's corner to the opposite edge cross those between the other edges."""
-    way, line = opposite - corner, two - one
-    along = np.cross(way, line)
-    square = np.einsum("ij,ij->i", along, along)
-    part = np.einsum("ij,ij->i", np.cross(one - corner, line), along) / np.where(square > 0, square, 1.0)
-    return np.asarray(corner + np.clip(part, NEAREST, 1 - NEAREST)[:, None] * way)
