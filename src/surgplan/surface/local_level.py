@@ -84,7 +84,9 @@ def _levels(
     depth = distance(mask, spacing, BLUR_MM + RING_MM)
     rim = grown(mask) & grown(~mask)
     inner, inner_weight = _average(intensity, (depth > BLUR_MM) & (depth < BLUR_MM + RING_MM) & ~rim, spacing)
-    outer, outer_weight = _average(intensity, (depth < -BLUR_MM) & (depth > -BLUR_MM - RING_MM) & ~rim, spacing)
+    # what is as bright and yet no part of it is another structure that touches, not what its edge is measured against
+    around = (depth < -BLUR_MM) & (depth > -BLUR_MM - RING_MM) & ~rim & (intensity < fallback)
+    outer, outer_weight = _average(intensity, around, spacing)
     known = (inner_weight > LEAST_WEIGHT) & (outer_weight > LEAST_WEIGHT) & (inner - outer > LEAST_CONTRAST)
     level = np.where(known, (inner + outer) / 2, fallback)
     usual = np.median((inner - outer)[known]) if known.any() else np.float32(1)
