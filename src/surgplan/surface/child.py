@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 
 class ChildTookTooLong(Exception):
@@ -18,10 +19,73 @@ class ChildFailed(Exception):
     """The process ended without a result."""
 
 
-def in_child(module: str, order: object, time_limit_s: float) -> Any:
-    """What `python -m MODULE SOURCE TARGET` answers to an order: both are pickles in files of a folder of their own.
+class Child:
+    """`python -m MODULE` in a process of its own, started before its order is known: `with Child(…) as child`.
 
-    Files, for libraries write on stdout whatever they like. The module reads with `read_order` and ends with `answer`.
+    Order and answer are pickles in files of a folder of their own, for libraries write on stdout whatever they like.
+    The module reads with `read_order` and ends with `answer`. When the block ends, so does the process.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="surgplan-")
+        self._source, self._target = (Path(self._folder.name, name) for name in ("order", "answer"))
+        command = [sys.executable, "-m", module, str(self._source), str(self._target)]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        except OSError as error:
+            self._folder.cleanup()
+            raise ChildFailed(type(error).__name__) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()
+
+    def order(self, order: object) -> None:
+        """Tell it what to do: once, and without waiting for the end.
+
+        Raises
+        ------
+        ChildFailed
+            It has ended already.
+        """
+        try:
+            with self._source.open("wb") as file:
+                pickle.dump(order, file, protocol=5)
+            assert self._process.stdin is not None
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise ChildFailed(type(error).__name__) from None
+
+    def answer(self, time_limit_s: float) -> Any:
+        """Wait for what it answers.
+
+        Raises
+        ------
+        ChildTookTooLong
+            It had no answer within the time limit.
+        ChildFailed
+            It ended without an answer.
+        """
+        try:
+            if self._process.wait(time_limit_s):
+                raise ChildFailed(f"exit code {self._process.returncode}")
+            with self._target.open("rb") as file:
+                return pickle.load(file)
+        except subprocess.TimeoutExpired:
+            raise ChildTookTooLong from None
+        except (OSError, pickle.UnpicklingError, EOFError) as error:
+            raise ChildFailed(type(error).__name__) from None
+
+
+def in_child(module: str, order: object, time_limit_s: float) -> Any:
+    """What `python -m MODULE` answers to an order.
 
     Raises
     ------
@@ -32,24 +96,20 @@ def in_child(module: str, order: object, time_limit_s: float) -> Any:
     """
     if time_limit_s <= 0:
         raise ChildTookTooLong
-    with tempfile.TemporaryDirectory(prefix="surgplan-") as folder:
-        source, target = Path(folder, "order"), Path(folder, "answer")
-        source.write_bytes(pickle.dumps(order, protocol=5))
-        command = [sys.executable, "-m", module, str(source), str(target)]
-        try:
-            subprocess.run(command, capture_output=True, timeout=time_limit_s, check=True)
-            return pickle.loads(target.read_bytes())
-        except subprocess.TimeoutExpired:
-            raise ChildTookTooLong from None
-        except (subprocess.CalledProcessError, OSError, pickle.UnpicklingError, EOFError) as error:
-            raise ChildFailed(type(error).__name__) from None
+    with Child(module) as child:
+        child.order(order)
+        return child.answer(time_limit_s)
 
 
 def read_order() -> Any:
-    """In the child: what it was told to do."""
-    return pickle.loads(Path(sys.argv[1]).read_bytes())
+    """In the child: what it was told to do; the process ends here when whoever started it has ended without a word."""
+    if not sys.stdin.buffer.read(1):
+        sys.exit(1)
+    with Path(sys.argv[1]).open("rb") as file:
+        return pickle.load(file)
 
 
 def answer(result: object) -> None:
     """In the child: hand back the result."""
-    Path(sys.argv[2]).write_bytes(pickle.dumps(result, protocol=5))
+    with Path(sys.argv[2]).open("wb") as file:
+        pickle.dump(result, file, protocol=5)

@@ -15,7 +15,7 @@ from surgplan.surface.clean import compact
 from surgplan.surface.fidelity import Contour
 from surgplan.surface.intersections import intersections_after, self_intersections
 from surgplan.surface.repair import RepairParams, repair, what_is_wrong
-from surgplan.surface.simplify import simplify
+from surgplan.surface.simplify import Helper, simplify
 from surgplan.surface.smooth import smooth
 from surgplan.surface.solid import NotManifold
 from surgplan.surface.topology import Topology, bodies, body_volumes, topology
@@ -78,14 +78,15 @@ def finished(
     Vertices of the result are exact in float32.
     """
     findings: list[Finding] = []
-    smoothed = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
 
     def meanwhile() -> None:
         watch("contour", contour.surface)
         watch("smooth", smoothed)
 
     try:
-        surface, _ = simplify(smoothed, tolerance_mm, max_triangles, contour.farthest, meanwhile)
+        with Helper(len(contour.surface.triangles)) as helper:
+            smoothed = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
+            surface, _ = simplify(smoothed, tolerance_mm, max_triangles, contour.farthest, meanwhile, helper)
     except NotManifold:
         surface, found = _mended(smoothed)
         findings += found

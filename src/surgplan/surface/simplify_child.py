@@ -1,16 +1,19 @@
-"""Runs in a process of its own: simplifies a mesh with manifold3d, which holds Python's lock while it works."""
+"""Runs in a process of its own: merges and simplifies a mesh, for manifold3d holds Python's lock while it works."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """Simplify the mesh of the order, (vertices, triangles, steps in mm); answer all stages, or why not."""
+    """Do what the `Order` says; answer the mesh, or why not."""
+    import manifold3d  # noqa: F401  while whoever wants it is still busy
+    from vtkmodules import vtkFiltersCore  # noqa: F401
+
     from surgplan.surface.child import answer, read_order
-    from surgplan.surface.simplify import stages_of
+    from surgplan.surface.simplify import reduced
     from surgplan.surface.solid import NotManifold
 
     try:
-        answer(stages_of(*read_order()))
+        answer(reduced(read_order()))
     except NotManifold as error:
         answer(str(error))
 
