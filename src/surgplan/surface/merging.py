@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from surgplan.surface.connected import lowest_connected
 Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
+Points = NDArray[np.floating[Any]]
 
 SAME_WAY = 0.9
 """Least cosine between the normals of vertices that are merged and their mean."""
@@ -85,7 +87,7 @@ class Merged:
     before: NDArray[np.int64]
 
 
-def merged(vertices: Array, triangles: Ints, cells_mm: Sequence[float], most_mm: float) -> tuple[Array, Ints]:
+def merged(vertices: Points, triangles: Ints, cells_mm: Sequence[float], most_mm: float) -> tuple[Array, Ints]:
     """A closed, manifold mesh with fewer vertices: merged in cells of each of the sizes, one upon the other.
 
     Merged vertices lie within `most_mm` of their common plane.
@@ -97,11 +99,11 @@ def merged(vertices: Array, triangles: Ints, cells_mm: Sequence[float], most_mm:
     return made.vertices, made.triangles
 
 
-def merged_but(fixed: Bools, vertices: Array, triangles: Ints, cells_mm: Sequence[float], most_mm: float) -> Merged:
+def merged_but(fixed: Bools, vertices: Points, triangles: Ints, cells_mm: Sequence[float], most_mm: float) -> Merged:
     """The same of a mesh that need be manifold only apart from its `fixed` vertices, (n,): these stay as they are."""
     before = np.arange(len(triangles))
     if not len(triangles):
-        return Merged(vertices, fixed, triangles, before)
+        return Merged(vertices.astype(np.float64), fixed, triangles, before)
     middle = np.array([line.mean() for line in vertices.T])  # along the columns numpy takes ten times as long
     points = (vertices - middle).astype(np.float32)
     for cell in cells_mm:
@@ -188,7 +190,7 @@ def _cells(vertices: Floats, cell_mm: float) -> Ints | NDArray[np.int64]:
     for axis in (1, 2):
         key *= size[axis]
         key += steps[axis]
-    return key
+    return np.asarray(key)
 
 
 def _within(triangles: Ints, key: Ints | NDArray[np.int64]) -> list[tuple[Ints, Ints]]:

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surgplan.model.frames import Array
-
 
 @contextmanager
 def in_threads() -> Iterator[None]:
@@ -30,7 +28,7 @@ def in_threads() -> Iterator[None]:
         vtkSMPTools.SetBackend(before)
 
 
-def to_polydata(vertices: Array, triangles: NDArray[np.int32], precise: bool = False) -> Any:
+def to_polydata(vertices: NDArray[np.floating[Any]], triangles: NDArray[np.int32], precise: bool = False) -> Any:
     """A `vtkPolyData` of the mesh; coordinates in float32 unless `precise`.
 
     It shares the arrays' memory where their type allows, and keeps them alive: nobody may change them.
