@@ -307,7 +307,13 @@ def _spoilt_piece(faces: Ints, after: _After, most: float) -> tuple[Ints, NDArra
     return np.concatenate(bad), np.concatenate(keys)
 
 
-def crossed(one: Floats, two: Floats) -> Floats:
+def cross_products(points: Points, triangles: Ints) -> Points:
+    """(m, 3) normals of the triangles, twice as long as their areas."""
+    a, b, c = (np.take(points, triangles[:, corner], axis=0) for corner in range(3))
+    return crossed(b - a, c - a)
+
+
+def crossed(one: Points, two: Points) -> Points:
     """(m, 3) cross products of the rows: numpy's own takes several times as long."""
     product = np.empty_like(one)
     for axis in range(3):
