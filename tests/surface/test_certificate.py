@@ -166,6 +166,28 @@ def test_other_programs_read_the_distances(tmp_path: Path) -> None:
     assert reader.GetOutput().GetNumberOfPolys() == len(surface.triangles)
 
 
+def test_the_map_of_distances_opens_in_vtk(tmp_path: Path) -> None:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+    from surgplan.case.convert import convert
+
+    volume, labels = scan(torus(), (1.0, 1.0, 1.5))
+    made = surface_step(volume, labels, SurfaceParams(), tmp_path).noun
+    _, findings = convert((tmp_path / "body.ply",), tmp_path / "body.vtp")
+    assert not findings
+    reader = vtkXMLPolyDataReader()
+    reader.SetFileName(str(tmp_path / "body.vtp"))
+    reader.Update()
+    scalars = reader.GetOutput().GetPointData().GetScalars()
+    assert scalars.GetName() == "distance_mm"
+    assert np.array_equal(vtk_to_numpy(scalars), made.distances[0])
+    assert np.array_equal(vtk_to_numpy(reader.GetOutput().GetPoints().GetData()), made.surfaces[0].vertices)
+    assert [finding.measured for finding in convert((tmp_path / "body.ply",), tmp_path / "body.glb")[1]] == [
+        ".glb has no place for: the distance of each vertex"
+    ]
+
+
 def test_an_empty_label_has_no_boundary() -> None:
     volume, labels = scan(torus(), (1.0, 1.0, 2.0))
     from surgplan.errors import EmptyLabel

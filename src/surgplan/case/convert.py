@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surgplan.errors import BadInput, blaming
 from surgplan.findings import Finding, Level
 from surgplan.formats.atomic import Written
 from surgplan.formats.mesh_parts import BONE
 from surgplan.formats.mesh_units import NOBODY, MeshFile, Told
-from surgplan.formats.meshes import THREEMF, merged, read_meshes, write_meshes
+from surgplan.formats.meshes import MAPS, THREEMF, merged, read_meshes, write_map, write_meshes
+from surgplan.formats.ply import ply_quality
 from surgplan.model.frames import LPS, PRINT, Transform
 from surgplan.model.labels import LONGEST_NAME, file_stem
 from surgplan.model.plate import Plate
@@ -42,11 +44,21 @@ def convert(
         surfaces = [merged(surfaces)]
         note = "all objects are one mesh; where they overlap or touch it crosses itself"
         findings.append(Finding("objects", Level.WARN, note, subject=target.name))
+    distances = _distances(sources)
     if target.suffix.lower() == THREEMF:
         written = _as_threemf(target, surfaces, assumed)
+    elif len(surfaces) == 1 and target.suffix.lower() in MAPS and distances is not None:
+        written, distances = write_map(target, surfaces[0], distances, assumed), None
     else:
         written = write_meshes(target, surfaces, assumed)
-    return written, (*findings, *_lost(target, surfaces))
+    return written, (*findings, *_lost(target, surfaces, distances is not None))
+
+
+def _distances(sources: Sequence[Path]) -> NDArray[np.float32] | None:
+    """(n,) the distance to the scan of each vertex, mm, where the only source is a PLY that holds it."""
+    if len(sources) != 1 or sources[0].suffix.lower() != ".ply":
+        return None
+    return ply_quality(sources[0], sources[0].read_bytes())
 
 
 def certain(path: Path, told: Told) -> MeshFile:
@@ -91,7 +103,7 @@ def _as_threemf(target: Path, surfaces: Sequence[Surface], assumed: tuple[str, .
     return write_threemf(target, plate, reread=True)
 
 
-def _lost(target: Path, surfaces: Sequence[Surface]) -> tuple[Finding, ...]:
+def _lost(target: Path, surfaces: Sequence[Surface], distances: bool) -> tuple[Finding, ...]:
     """What the format has no place for, of what there is."""
     kind = target.suffix.lower()
     labels = [each.label for each in surfaces]
@@ -101,6 +113,7 @@ def _lost(target: Path, surfaces: Sequence[Surface]) -> tuple[Finding, ...]:
         "sides": kind == ".stl" and any(label.side for label in labels),
         "codes": kind in (".stl", THREEMF) and any(label.code for label in labels),
         "levels": kind in (".stl", THREEMF) and any(label.level is not None for label in labels),
+        "the distance of each vertex": distances,
     }
     lost = ", ".join(word for word, is_lost in held.items() if is_lost)
     return (Finding("lost", Level.NOTE, f"{kind} has no place for: {lost}", subject=target.name),) if lost else ()

@@ -47,6 +47,8 @@ ONE_WRITERS: dict[str, Callable[[Surface, tuple[str, ...]], Bytes]] = {
     ".vtp": vtp_bytes,
 }
 """Formats that hold one object."""
+MAPS = {".ply": ply_bytes, ".vtp": vtp_bytes}
+"""Formats that hold a number for each vertex."""
 MANY_WRITERS: dict[str, Callable[[Sequence[Surface], tuple[str, ...]], bytes]] = {".obj": obj_bytes, ".glb": glb_bytes}
 """Formats that hold several, each with its name."""
 READABLE = (*READERS, THREEMF)
@@ -75,6 +77,12 @@ def write_stl(path: Path, surface: Surface) -> Written:
 def write_ply(path: Path, surface: Surface, quality: NDArray[np.float32] | None = None) -> Written:
     """Write binary PLY; `quality`, (n,), is a number for each vertex, such as a distance in mm."""
     return _written(path, (surface,), ".ply", ply_bytes(surface, quality=quality))
+
+
+def write_map(path: Path, surface: Surface, distances: NDArray[np.float32], assumed: tuple[str, ...] = ()) -> Written:
+    """Write one surface with a distance, mm, for each vertex, (n,), as PLY or VTP: programs colour it by that."""
+    kind = path.suffix.lower()
+    return _written(path, (surface,), kind, MAPS[kind](surface, assumed, distances))
 
 
 def write_meshes(path: Path, surfaces: Sequence[Surface], assumed: tuple[str, ...] = ()) -> Written:
