@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import manifold3d
 import numpy as np
 import pytest
 import trimesh
@@ -170,6 +171,27 @@ def test_coplanar_triangles_that_overlap_cross_and_others_do_not() -> None:
     assert len(self_intersections(np.concatenate([triangle, triangle + np.array([0.3, 0.3, 0])]), faces)) == 1
     assert len(self_intersections(np.concatenate([triangle, triangle + np.array([3, 0, 0])]), faces)) == 0
     assert len(self_intersections(np.concatenate([triangle, triangle + np.array([0, 0, 1])]), faces)) == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_flat_face_with_corners_that_point_inward_does_not_cross_itself(seed: int) -> None:
+    """As on letters and on every cut face: many triangles of one plane meet in one corner, side by side."""
+    random = np.random.default_rng(seed)
+    angles = np.arange(14) / 14 * 2 * np.pi
+    outline = (random.uniform(3, 10, 14) * [np.cos(angles), np.sin(angles)]).T
+    star = manifold3d.CrossSection([outline]).extrude(4).to_mesh()
+    turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
+    for places in (np.eye(3), turn):
+        vertices = np.array(star.vert_properties, float)[:, :3] @ places.T + 5
+        assert topology(vertices, np.array(star.tri_verts, np.int32)).self_intersections == 0
+
+
+def test_the_calibration_cube_with_letters_is_sound(test_data: Path) -> None:
+    """Its faces round the letters are triangulated with long fans; PrusaSlicer and trimesh find no fault in it."""
+    from surgplan.formats.meshes import read_mesh
+
+    surface, _ = read_mesh(test_data / "meshes" / "20mm-xyz-cube.stl")
+    assert topology(surface.vertices, surface.triangles).ok
 
 
 def test_every_real_mesh_is_judged(test_data: Path) -> None:

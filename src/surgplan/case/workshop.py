@@ -314,7 +314,7 @@ STAGES = (
     ),
     Stage("segment", 5, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
     Stage("surface", 7, ("ingest", "segment"), _of("surface"), _surface),
-    Stage("print", 5, ("segment", "surface"), _print_parameters, _print),
+    Stage("print", 6, ("segment", "surface"), _print_parameters, _print),
     Stage("navigation", 8, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
         "report",

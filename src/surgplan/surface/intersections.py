@@ -294,7 +294,8 @@ def _overlap(one: Array, two: Array) -> Bools:
 def _axes() -> list[Callable[[Array, Array, Array, Array], Array]]:
     """Axes that can separate two triangles: normals, crossed edges, and, for coplanar ones, in-plane normals.
 
-    Each is a function of both triangles' edges, (k, 3, 3), and normals, (k, 3).
+    Each is a function of both triangles' edges, (k, 3, 3), and normals, (k, 3). The first may be an edge, which has no
+    normal of its own: in the plane of the other triangle its side is where that one's normal says.
     """
 
     def crossed(i: int, j: int) -> Callable[[Array, Array, Array, Array], Array]:
@@ -308,4 +309,4 @@ def _axes() -> list[Callable[[Array, Array, Array, Array], Array]]:
 
     edges = [crossed(i, j) for i in range(3) for j in range(3)]
     sides = [*map(beside_one, range(3)), *map(beside_two, range(3))]
-    return [lambda e, f, n, m: n, lambda e, f, n, m: m, *edges, *sides]
+    return [lambda e, f, n, m: n, lambda e, f, n, m: m, *edges, *sides, lambda e, f, n, m: np.cross(m, e[:, 0])]
