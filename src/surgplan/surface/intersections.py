@@ -1,8 +1,9 @@
 """Self-intersections of a triangle mesh: all pairs of triangles that cross, fold or touch.
 
-Broad phase: a binary tree of boxes over the triangles in Morton order, walked level by level with whole arrays. Most
-pairs that it leaves are neighbours. They are dismissed a vertex at a time: when the triangles round a vertex, seen
-along its normal, all face the viewer and go round exactly once, no two of them cross. Narrow phase: separating axes
+Broad phase: a binary tree of boxes over the triangles in Morton order, walked branch by branch, each level by level
+with whole arrays. Most pairs that it leaves are neighbours. They are dismissed a vertex at a time: when the triangles
+round a vertex, seen along its normal, all face the viewer and go round exactly once, no two of them cross. Narrow
+phase: separating axes
 (Gottschalk, Lin and Manocha, "OBBTree", SIGGRAPH 1996; Ericson, "Real-time collision detection", 2005, 5.2.10).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +21,31 @@ from surgplan.model.frames import Array
 Ints = NDArray[np.int32]
 Bools = NDArray[np.bool_]
 
-BATCH = 200_000
-"""Pairs tested at once in the narrow phase: bounds the memory."""
-
 MOST_CELLS = 200
 """So many cells along each axis of the coarse grid at the most."""
 
-SPLIT_LEVEL = 6
-"""Level of the tree at which the walk is divided among threads."""
+BRANCH = 14
+"""Levels below a node of the tree that are walked to the end at once: bounds the memory, and stays in the cache."""
+
+AT_ONCE = 1 << 14
+"""Triangles that are measured at once."""
+
+Boxes = list[NDArray[np.float32]]
+"""Lowest x, y, z and negated highest x, y, z of the nodes of one level of the tree."""
+
+
+@dataclass(frozen=True)
+class _Mesh:
+    """Vertices (n, 3) mm and triangles (m, 3); which vertices are calm, and which triangles have one that is not."""
+
+    vertices: Array
+    triangles: Ints
+    calm: Bools
+    restless: Bools
+
+    def corners(self, chosen: Ints | slice) -> Array:
+        """(k, 3, 3) mm."""
+        return np.take(self.vertices, self.triangles[chosen], axis=0)
 
 
 def self_intersections(vertices: Array, triangles: Ints) -> Ints:
@@ -40,22 +59,22 @@ def self_intersections(vertices: Array, triangles: Ints) -> Ints:
         (m, 3) vertex indices. Vertices count as shared by index, so the mesh must be welded. Triangles that name a
         vertex twice are left out.
     """
-    whole = np.flatnonzero((np.diff(np.sort(triangles, axis=1), axis=1) != 0).all(axis=1)).astype(np.int32)
+    a, b, c = triangles.T
+    whole = np.flatnonzero((a != b) & (b != c) & (c != a)).astype(np.int32)
     if len(whole) < len(triangles):
         return whole[self_intersections(vertices, triangles[whole])]
     if len(triangles) < 2:
         return np.empty((0, 2), np.int32)
-    corners = vertices[triangles]
-    first, second = _overlapping_boxes(corners)
-    shared = _shared_count(triangles[first], triangles[second])
     calm = calm_vertices(vertices, triangles)
-    restless = np.asarray(~calm[triangles].all(axis=1))
-    near_restless = restless[first] & restless[second]
-    found = [_crossing(corners, first, second, shared == 0)]
-    found.append(_at_vertex(corners, triangles, first, second, (shared == 1) & near_restless, calm))
-    found.append(_at_edge(corners, triangles, first, second, (shared == 2) & near_restless, calm))
-    found.append(np.column_stack([first, second])[shared == 3])
-    pairs = np.sort(np.concatenate(found), axis=1)
+    mesh = _Mesh(vertices, triangles, calm, ~_all_corners(calm, triangles))
+    order, tree = _tree(mesh)
+
+    def crossing(branch: tuple[Ints, Ints, Ints]) -> Ints:
+        first, second = _walked(tree[BRANCH - 1 :: -1], *branch)
+        return _crossing(mesh, np.take(order, first), np.take(order, second))
+
+    with ThreadPoolExecutor(2) as pool:
+        pairs = np.sort(np.concatenate(list(pool.map(crossing, _branches(tree)))), axis=1)
     return np.asarray(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))], dtype=np.int32)
 
 
@@ -104,25 +123,34 @@ def _cells(points: Array, start: Array, edge: float, shape: tuple[int, ...]) -> 
 
 def calm_vertices(vertices: Array, triangles: Ints) -> Bools:
     """(n,) vertices whose triangles, projected along the mean normal, surround it exactly once without folding."""
-    corners = vertices[triangles]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    units = normals / np.where(lengths > 0, lengths, 1.0)
-    n = len(vertices)
+    n, parts = len(vertices), [slice(start, start + AT_ONCE) for start in range(0, len(triangles), AT_ONCE)]
+    units = np.empty((len(triangles), 3))
+    for part in parts:
+        a, b, c = np.take(vertices, triangles[part], axis=0).transpose(1, 0, 2)
+        normals = np.cross(b - a, c - a)
+        lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+        units[part] = normals / np.where(lengths > 0, lengths, 1.0)
     flat = triangles.ravel()
     mean: Array = np.column_stack([np.bincount(flat, np.repeat(units[:, axis], 3), n) for axis in range(3)]).astype(
         float
     )
-    facing = np.ones(n, dtype=bool)
-    turn = np.zeros(n)
+    facing, turn, angle = np.ones(n, dtype=bool), np.zeros(n), np.empty(len(triangles))
     for corner in range(3):
-        at = triangles[:, corner]
-        direction = mean[at]
-        facing[at[np.einsum("ij,ij->i", units, direction) <= 1e-3 * np.linalg.norm(direction, axis=1)]] = False
-        one = corners[:, (corner + 1) % 3] - corners[:, corner]
-        two = corners[:, (corner + 2) % 3] - corners[:, corner]
-        turn += np.bincount(at, _projected_angle(one, two, direction), n)
+        for part in parts:
+            at, one, two = (triangles[part, (corner + step) % 3] for step in range(3))
+            direction, here = np.take(mean, at, axis=0), np.take(vertices, at, axis=0)
+            away = np.einsum("ij,ij->i", units[part], direction) <= 1e-3 * np.linalg.norm(direction, axis=1)
+            facing[at[away]] = False
+            to_one, to_two = np.take(vertices, one, axis=0) - here, np.take(vertices, two, axis=0) - here
+            angle[part] = _projected_angle(to_one, to_two, direction)
+        turn += np.bincount(triangles[:, corner], angle, n)
     return np.asarray(facing & (np.abs(turn - 2 * np.pi) < 1e-6))
+
+
+def _all_corners(vertices: Bools, triangles: Ints) -> Bools:
+    """(m,) triangles of which all corners are chosen."""
+    a, b, c = (np.take(vertices, triangles[:, corner]) for corner in range(3))
+    return np.asarray(a & b & c)
 
 
 def _projected_angle(one: Array, two: Array, axis: Array) -> Array:
@@ -135,83 +163,77 @@ def _projected_angle(one: Array, two: Array, axis: Array) -> Array:
     return np.asarray(np.arctan2(sine, cosine))
 
 
-def _overlapping_boxes(corners: Array) -> tuple[Ints, Ints]:
-    """All pairs of triangles whose boxes overlap, each pair once."""
-    low, high = corners.min(axis=1), corners.max(axis=1)
-    order = np.argsort(_morton((low + high) / 2), kind="stable").astype(np.int32)
-    levels = int(np.ceil(np.log2(len(order))))
-    tree = _tree(low[order], high[order], levels)
-    pairs = (np.empty(0, np.int32), np.empty(0, np.int32))
-    split = min(SPLIT_LEVEL, levels)
-    for level in range(1, split + 1):
-        pairs = _next_level(tree, pairs, np.arange(1 << level, 2 << level, 2, dtype=np.int32))
-    first, second = _below(tree, pairs, split, levels)
-    base = 1 << levels
-    return order[first - base], order[second - base]
+def _tree(mesh: _Mesh) -> tuple[Ints, list[Boxes]]:
+    """The triangles in the order of the leaves, and all levels of a binary tree over their boxes, leaves first.
 
-
-def _below(tree: list[NDArray[np.float32]], pairs: tuple[Ints, Ints], split: int, levels: int) -> tuple[Ints, Ints]:
-    """Walk the rest of the tree in two threads: which pair goes to which does not change the outcome."""
-
-    def walk(part: int) -> tuple[Ints, Ints]:
-        mine = (pairs[0][part::2], pairs[1][part::2])
-        for level in range(split + 1, levels + 1):
-            start, half = 1 << level, 1 << (level - 1)
-            siblings = np.arange(start + part * half, start + (part + 1) * half, 2, dtype=np.int32)
-            mine = _next_level(tree, mine, siblings)
-        return mine
-
-    with ThreadPoolExecutor(2) as pool:
-        one, two = pool.map(walk, (0, 1))
-    return np.concatenate([one[0], two[0]]), np.concatenate([one[1], two[1]])
-
-
-def _tree(low: Array, high: Array, levels: int) -> list[NDArray[np.float32]]:
-    """Six arrays over the nodes of a full binary tree, root at 1: lowest x, y, z and negated highest x, y, z.
-
-    Rounded outward to float32, so that no overlap is missed. Missing leaves never overlap.
+    Node `n` of a level has the children `2 n` and `2 n + 1` of the one before. Boxes are rounded outward to float32, so
+    that no overlap is missed. A level of odd length has one node more, which overlaps nothing and has no children.
     """
-    base = 1 << levels
-    columns = []
-    for values in (*low.T, *(-high.T)):
-        column = np.full(2 * base, np.inf, np.float32)
-        column[base : base + len(values)] = np.nextafter(values.astype(np.float32), np.float32(-np.inf))
-        for level in range(levels - 1, -1, -1):
-            start = 1 << level
-            np.minimum(
-                column[2 * start : 4 * start : 2], column[2 * start + 1 : 4 * start : 2], out=column[start : 2 * start]
-            )
-        columns.append(column)
-    return columns
+    boxes = np.empty((6, len(mesh.triangles)), np.float32)
+    for start in range(0, len(mesh.triangles), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        a, b, c = mesh.corners(part).transpose(1, 2, 0)
+        ends = *np.minimum(np.minimum(a, b), c), *-np.maximum(np.maximum(a, b), c)
+        boxes[:, part] = np.nextafter(np.array(ends).astype(np.float32), np.float32(-np.inf))
+    order = np.argsort(_morton(boxes[:3] - boxes[3:]), kind="stable").astype(np.int32)
+    level = [np.take(column, order) for column in boxes]
+    tree = []
+    while len(level[0]) > 1:
+        if len(level[0]) % 2:
+            level = [np.append(column, np.float32(np.inf)) for column in level]
+        tree.append(level)
+        level = [np.minimum(column[::2], column[1::2]) for column in level]
+    return order, tree
 
 
-def _next_level(tree: list[NDArray[np.float32]], pairs: tuple[Ints, Ints], siblings: Ints) -> tuple[Ints, Ints]:
-    """The children of overlapping pairs that overlap themselves, and of each pair of siblings."""
-    count = len(pairs[0])
-    first = np.empty(4 * count + len(siblings), np.int32)
+def _branches(tree: list[Boxes]) -> list[tuple[Ints, Ints, Ints]]:
+    """Pairs of nodes that overlap, `BRANCH` levels above the leaves, and nodes; in as many pieces as nodes."""
+    nodes, first, second = np.zeros(1, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)
+    for level in tree[: BRANCH - 1 : -1]:
+        first, second = _next_level(level, first, second, nodes)
+        nodes = np.arange(len(level[0]), dtype=np.int32)
+        nodes = nodes[np.isfinite(level[0])]
+    return [
+        (first[node :: len(nodes)], second[node :: len(nodes)], nodes[node : node + 1]) for node in range(len(nodes))
+    ]
+
+
+def _walked(levels: list[Boxes], first: Ints, second: Ints, nodes: Ints) -> tuple[Ints, Ints]:
+    """Pairs of leaves that overlap, of which one lies below a first and one below its second, or both below a node."""
+    for level in levels:
+        first, second = _next_level(level, first, second, nodes)
+        nodes = np.concatenate([2 * nodes, 2 * nodes + 1])
+        nodes = nodes[np.isfinite(np.take(level[0], nodes))]
+    return first, second
+
+
+def _next_level(level: Boxes, one: Ints, two: Ints, nodes: Ints) -> tuple[Ints, Ints]:
+    """The children, in `level`, of overlapping pairs that overlap themselves, and of each node both children."""
+    count = len(one)
+    first = np.empty(4 * count + len(nodes), np.int32)
     second = np.empty_like(first)
     for turn in range(4):
         part = slice(turn * count, (turn + 1) * count)
-        np.add(2 * pairs[0], turn >> 1, out=first[part])
-        np.add(2 * pairs[1], turn & 1, out=second[part])
-    first[4 * count :] = siblings
-    second[4 * count :] = siblings + 1
+        np.add(2 * one, turn >> 1, out=first[part])
+        np.add(2 * two, turn & 1, out=second[part])
+    first[4 * count :] = 2 * nodes
+    second[4 * count :] = 2 * nodes + 1
     for axis in range(3):
-        low, high = tree[axis], tree[axis + 3]
-        keep = low[first] + high[second] <= 0
-        keep &= low[second] + high[first] <= 0
+        low, high = level[axis], level[axis + 3]
+        keep = np.take(low, first) + np.take(high, second) <= 0
+        keep &= np.take(low, second) + np.take(high, first) <= 0
         first, second = first[keep], second[keep]
     return first, second
 
 
-def _morton(centres: Array) -> NDArray[np.uint64]:
-    """(m,) place on a space-filling curve with 1024 steps along each axis (Morton 1966)."""
-    low = centres.min(axis=0)
-    scale = max(float((centres.max(axis=0) - low).max()), 1e-30)
-    steps = ((centres - low) / scale * 1023).astype(np.uint64)
+def _morton(centres: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """(m,) place on a space-filling curve with 1024 steps along each axis (Morton 1966); centres are (3, m)."""
+    low = centres.min(axis=1, keepdims=True)
+    scale = max(float((centres.max(axis=1, keepdims=True) - low).max()), 1e-30)
+    steps = ((centres - low) * np.float32(1023 / scale)).astype(np.uint32)
     for shift, mask in ((16, 0x030000FF), (8, 0x0300F00F), (4, 0x030C30C3), (2, 0x09249249)):
-        steps = (steps | (steps << np.uint64(shift))) & np.uint64(mask)
-    return np.asarray(steps[:, 0] | (steps[:, 1] << np.uint64(1)) | (steps[:, 2] << np.uint64(2)))
+        steps = (steps | (steps << np.uint32(shift))) & np.uint32(mask)
+    return np.asarray(steps[0] | (steps[1] << np.uint32(1)) | (steps[2] << np.uint32(2)))
 
 
 def _shared_count(one: Ints, two: Ints) -> NDArray[np.int8]:
@@ -222,28 +244,32 @@ def _shared_count(one: Ints, two: Ints) -> NDArray[np.int8]:
     return count
 
 
-def _crossing(corners: Array, first: Ints, second: Ints, chosen: Bools) -> Ints:
-    a, b = first[chosen], second[chosen]
-    hit = _meet(corners, a, b)
+def _crossing(mesh: _Mesh, first: Ints, second: Ints) -> Ints:
+    """(k, 2) those of the pairs that cross."""
+    near_restless = np.take(mesh.restless, first) & np.take(mesh.restless, second)
+    shared = _shared_count(np.take(mesh.triangles, first, axis=0), np.take(mesh.triangles, second, axis=0))
+    apart, at_vertex, at_edge = shared == 0, (shared == 1) & near_restless, (shared == 2) & near_restless
+    found = [_apart(mesh, first[apart], second[apart])]
+    found.append(_at_vertex(mesh, first[at_vertex], second[at_vertex]))
+    found.append(_at_edge(mesh, first[at_edge], second[at_edge]))
+    found.append(np.column_stack([first, second])[shared == 3])
+    return np.concatenate(found)
+
+
+def _apart(mesh: _Mesh, a: Ints, b: Ints) -> Ints:
+    """Two triangles without a common vertex."""
+    hit = _overlap(mesh.corners(a), mesh.corners(b))
     return np.column_stack([a[hit], b[hit]])
 
 
-def _meet(corners: Array, a: Ints, b: Ints) -> Bools:
-    parts = [
-        _overlap(corners[a[start : start + BATCH]], corners[b[start : start + BATCH]])
-        for start in range(0, len(a), BATCH)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0, bool)
-
-
-def _at_vertex(corners: Array, triangles: Ints, first: Ints, second: Ints, chosen: Bools, calm: Bools) -> Ints:
+def _at_vertex(mesh: _Mesh, a: Ints, b: Ints) -> Ints:
     """Two triangles with one common vertex meet elsewhere too when an edge opposite of it meets the other triangle."""
-    a, b = first[chosen], second[chosen]
-    same = triangles[a][:, :, None] == triangles[b][:, None, :]
+    same = mesh.triangles[a][:, :, None] == mesh.triangles[b][:, None, :]
     at_a, at_b = same.any(axis=2).argmax(axis=1), same.any(axis=1).argmax(axis=1)
-    restless = ~calm[triangles[a, at_a]]
+    restless = ~mesh.calm[mesh.triangles[a, at_a]]
     a, b, at_a, at_b = a[restless], b[restless], at_a[restless], at_b[restless]
-    hit = _overlap(_opposite(corners[a], at_a), corners[b]) | _overlap(_opposite(corners[b], at_b), corners[a])
+    one, two = mesh.corners(a), mesh.corners(b)
+    hit = _overlap(_opposite(one, at_a), two) | _overlap(_opposite(two, at_b), one)
     return np.column_stack([a[hit], b[hit]])
 
 
@@ -254,16 +280,16 @@ def _opposite(corners: Array, at: NDArray[np.int64]) -> Array:
     return np.stack([one, two, two], axis=1)
 
 
-def _at_edge(corners: Array, triangles: Ints, first: Ints, second: Ints, chosen: Bools, calm: Bools) -> Ints:
+def _at_edge(mesh: _Mesh, a: Ints, b: Ints) -> Ints:
     """Two triangles with a common edge overlap when they are folded flat onto each other."""
-    a, b = first[chosen], second[chosen]
-    common = (triangles[a][:, :, None] == triangles[b][:, None, :]).any(axis=2)
-    restless = ~(calm[triangles[a]] & common).any(axis=1)
+    common = (mesh.triangles[a][:, :, None] == mesh.triangles[b][:, None, :]).any(axis=2)
+    restless = ~(mesh.calm[mesh.triangles[a]] & common).any(axis=1)
     a, b, common = a[restless], b[restless], common[restless]
-    free_a = corners[a][~common]
-    other = (triangles[b][:, :, None] == triangles[a][:, None, :]).any(axis=2)
-    free_b = corners[b][~other]
-    edge = corners[a][common].reshape(-1, 2, 3)
+    one, two = mesh.corners(a), mesh.corners(b)
+    free_a = one[~common]
+    other = (mesh.triangles[b][:, :, None] == mesh.triangles[a][:, None, :]).any(axis=2)
+    free_b = two[~other]
+    edge = one[common].reshape(-1, 2, 3)
     along = edge[:, 1] - edge[:, 0]
     up, down = np.cross(along, free_a - edge[:, 0]), np.cross(along, free_b - edge[:, 0])
     size = np.linalg.norm(up, axis=1) * np.linalg.norm(down, axis=1)
