@@ -145,17 +145,18 @@ def finished_walls(
     relaxed, less is simplified, then nothing, then nothing is smoothed either.
     """
     watch("contour", walls)
-    first = next(iter(contours))
-    smoothed, notes = walls, NONE
-    if smoothing:
-        moved = smoothed_walls(walls, SMOOTHING_SHARE * tolerance_mm)
-        # where walls meet at small angles, smoothing alone makes triangles cross
-        smoothed, _, notes = _untangled(moved, moved, walls, tolerance_mm, first)
+    smoothed = smoothed_walls(walls, SMOOTHING_SHARE * tolerance_mm) if smoothing else walls
     watch("smooth", smoothed)
-    stages = [walls, *_simplified(smoothed, contours, tolerance_mm, max_triangles)]
+
+    def relaxed(made: Walls) -> tuple[Walls, Ints, tuple[Finding, ...]]:
+        return _untangled(made, smoothed, walls, tolerance_mm, next(iter(contours)))
+
+    # where walls meet at small angles, smoothing makes triangles cross: relaxed at once, they stay out of what follows
+    merged, _, notes = relaxed(_merged_walls(smoothed, MERGING * tolerance_mm))
+    stages = [walls, smoothed, merged, *_thinned(merged, contours, tolerance_mm, max_triangles)]
     watch("simplify", stages[-1])
     for stage in reversed(stages):
-        made, crossing, findings = _untangled(stage, smoothed, walls, tolerance_mm, first)
+        made, crossing, findings = relaxed(stage)
         told = _judged(made, crossing, tuple(contours))
         if all(each.ok for each in told.values()):
             break
@@ -192,23 +193,23 @@ def _along_seams(walls: Walls, most_mm: float) -> Array:
     return np.asarray(walls.vertices + step * np.minimum(1.0, most_mm / np.maximum(length, 1e-12)))
 
 
-def _simplified(
-    smoothed: Walls, contours: Mapping[Label, Contour], tolerance_mm: float, max_triangles: int | None
+def _thinned(
+    merged: Walls, contours: Mapping[Label, Contour], tolerance_mm: float, max_triangles: int | None
 ) -> list[Walls]:
-    """The smoothed walls, and what they are after each step of merging that keeps the tolerance.
+    """What the walls are after each step of taking out vertices that keeps the tolerance.
 
     When some structure then has more than `max_triangles`, steps go on without regard to the tolerance.
     """
-    stages, merged = [smoothed], _merged_walls(smoothed, MERGING * tolerance_mm)
+    stages = [merged]
     for share in STEPS:
-        stages.append(thinned_walls(stages[-1] if len(stages) > 1 else merged, share * tolerance_mm))
+        stages.append(thinned_walls(stages[-1], share * tolerance_mm))
     while len(stages) > 1 and _farthest(stages[-1], contours) > tolerance_mm:
         stages.pop()
     step = STEPS[-1] * tolerance_mm
     while max_triangles is not None and _most_triangles(stages[-1], contours) > max_triangles and step < MOST_COARSE_MM:
         step *= COARSER
         stages.append(thinned_walls(stages[-1], step))
-    return stages
+    return stages[1:]
 
 
 def _merged_walls(walls: Walls, most_mm: float) -> Walls:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
-from surgplan.surface.merging import Merged, cross_products
+from surgplan.surface.merging import Merged
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -33,6 +33,9 @@ MOST_ROUND, FEWEST_ROUND = 12, 4
 ENOUGH = 0.01
 """When a round takes out a smaller share of the vertices, it was the last one."""
 
+AT_ONCE = 1 << 15
+"""Vertices that are looked at at once."""
+
 ROUNDS = 60
 """More rounds were never needed."""
 
@@ -42,13 +45,12 @@ class _Rings:
     """The corners of all triangles, in the order of their vertices.
 
     Corner c of vertex v lies opposite the edge from `ahead[c]` to `behind[c]`; those of v are `start[v]` to
-    `start[v + 1]`; `triangle[c]` is where it lies.
+    `start[v + 1]`.
     """
 
     start: Longs
     ahead: Ints
     behind: Ints
-    triangle: Longs
 
     def __init__(self, triangles: Ints, count: int) -> None:
         vertex = triangles.T.ravel()
@@ -56,7 +58,6 @@ class _Rings:
         object.__setattr__(self, "start", np.searchsorted(vertex[order], np.arange(count + 1)))
         object.__setattr__(self, "ahead", np.roll(triangles, -1, axis=1).T.ravel()[order])
         object.__setattr__(self, "behind", np.roll(triangles, -2, axis=1).T.ravel()[order])
-        object.__setattr__(self, "triangle", order % len(triangles))
 
     @property
     def number(self) -> Longs:
@@ -70,8 +71,9 @@ def thinned(vertices: Array, fixed: Bools, triangles: Ints, most_mm: float) -> M
     The mesh is manifold apart from its `fixed` vertices, (n,), and stays as manifold as it was; these stay.
     """
     before = np.arange(len(triangles))
+    open_ = ~fixed  # those that may be flat: the others were not, and nothing has changed round them since
     for turn in range(ROUNDS):
-        into = _drawn(vertices, fixed, triangles, most_mm, turn)
+        into, open_ = _drawn(vertices, triangles, open_, most_mm, turn)
         gone = int((into != np.arange(len(vertices))).sum())
         faces = into[triangles]
         a, b, c = faces.T
@@ -80,27 +82,37 @@ def thinned(vertices: Array, fixed: Bools, triangles: Ints, most_mm: float) -> M
         used[faces[kept]] = True
         number = (np.cumsum(used) - 1).astype(np.int32)
         vertices, fixed, triangles, before = vertices[used], fixed[used], number[faces[kept]], before[kept]
+        open_ = open_[used] & ~fixed
         if gone < ENOUGH * len(into):
             break
     return Merged(vertices, fixed, triangles, before)
 
 
-def _drawn(vertices: Array, fixed: Bools, triangles: Ints, most_mm: float, turn: int) -> Ints:
-    """(n,) the vertex into which each one is drawn: itself, for most."""
-    rings = _Rings(triangles, len(vertices))
-    into = np.arange(len(vertices), dtype=np.int32)
-    flat, normals = _flat(vertices, triangles, rings, most_mm)
-    chosen = _apart(flat & ~fixed, triangles, turn)
-    edges = np.sort(
-        np.concatenate([_keys(triangles[:, n], triangles[:, (n + 1) % 3], len(vertices)) for n in range(3)])
-    )
+def _drawn(vertices: Array, triangles: Ints, open_: Bools, most_mm: float, turn: int) -> tuple[Ints, Bools]:
+    """(n,) the vertex into which each one is drawn: itself, for most; and which may be flat afterwards."""
+    count = len(vertices)
+    into = np.arange(count, dtype=np.int32)
+    near = _beside(open_, triangles)
+    some = triangles[near[triangles].any(axis=1)]  # all that lie round an open vertex or a neighbour of one
+    rings = _Rings(some[open_[some].any(axis=1)], count)
+    flat, normals = _flat(vertices, rings, np.flatnonzero(open_), most_mm)
+    chosen = _apart(flat, some, turn)
+    edges = np.sort(np.concatenate([_keys(some[:, n], some[:, (n + 1) % 3], count) for n in range(3)]))
     number = rings.number[chosen]
     for size in range(FEWEST_ROUND, MOST_ROUND + 1):
-        some = chosen[number == size]
-        if len(some):
-            target = _targets(vertices, some, normals[some], rings, size, edges)
-            into[some[target >= 0]] = target[target >= 0]
-    return into
+        those = chosen[number == size]
+        if len(those):
+            target = _targets(vertices, those, normals[those], rings, size, edges)
+            into[those[target >= 0]] = target[target >= 0]
+    drawn = into != np.arange(count)
+    return into, flat | _beside(drawn, some)
+
+
+def _beside(chosen: Bools, triangles: Ints) -> Bools:
+    """(n,) the chosen vertices and their neighbours."""
+    found = chosen.copy()
+    found[triangles[chosen[triangles].any(axis=1)]] = True
+    return found
 
 
 def _keys(one: Ints, two: Ints, count: int) -> Longs:
@@ -108,26 +120,27 @@ def _keys(one: Ints, two: Ints, count: int) -> Longs:
     return np.asarray(np.minimum(one, two).astype(np.int64) * count + np.maximum(one, two))
 
 
-def _flat(vertices: Array, triangles: Ints, rings: _Rings, most_mm: float) -> tuple[Bools, Array]:
-    """(n,) whose neighbours lie near a plane with them and face the same way; the unit normals, (n, 3)."""
-    normals = cross_products(vertices.astype(np.float64), triangles)
-    count = len(vertices)
-    sums, middle = np.zeros((count, 3)), np.zeros((count, 3))
-    for axis in range(3):
-        for corner in range(3):
-            sums[:, axis] += np.bincount(triangles[:, corner], normals[:, axis], count)
-            middle[:, axis] += np.bincount(triangles[:, corner], vertices[triangles[:, (corner + 1) % 3], axis], count)
-    sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-30)
-    number = rings.number
-    middle = (middle + vertices) / (number + 1)[:, None]
-    vertex = np.repeat(np.arange(count), number)
-    beside = np.abs(np.einsum("ij,ij->i", vertices[rings.ahead] - middle[vertex], sums[vertex]))
-    facing = np.einsum("ij,ij->i", normals[rings.triangle], sums[vertex])
-    facing /= np.maximum(np.linalg.norm(normals, axis=1), 1e-30)[rings.triangle]
-    bad = (beside > most_mm) | (facing < SAME_WAY)
-    own = np.abs(np.einsum("ij,ij->i", vertices - middle, sums)) > most_mm
-    wrong = (np.bincount(vertex, bad, count) > 0) | own
-    return ~wrong & (number >= FEWEST_ROUND) & (number <= MOST_ROUND), sums
+def _flat(vertices: Array, rings: _Rings, wanted: Longs, most_mm: float) -> tuple[Bools, Array]:
+    """(n,) which of the wanted vertices lie near a plane with their neighbours, all facing the same way; the unit
+    normals, (n, 3), of those wanted."""
+    flat, normals = np.zeros(len(vertices), dtype=bool), np.zeros((len(vertices), 3))
+    number = rings.number[wanted]
+    for size in range(FEWEST_ROUND, MOST_ROUND + 1):
+        for some in np.array_split(wanted[number == size], 1 + np.count_nonzero(number == size) // AT_ONCE):
+            corners = rings.start[some][:, None] + np.arange(size)
+            here = vertices[some][:, None]
+            ahead = vertices[rings.ahead[corners]] - here  # (s, size, 3)
+            normal = np.cross(ahead, vertices[rings.behind[corners]] - here)
+            mean = normal.sum(axis=1)
+            mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-30)
+            out = np.einsum("sca,sa->sc", ahead, mean)
+            middle = out.sum(axis=1) / (size + 1)
+            far = np.maximum(np.abs(out - middle[:, None]).max(axis=1), np.abs(middle))
+            facing = np.einsum("sca,sa->sc", normal, mean)
+            alike = (facing >= SAME_WAY * np.linalg.norm(normal, axis=2)).all(axis=1)
+            flat[some] = alike & (far <= most_mm)
+            normals[some] = mean
+    return flat, normals
 
 
 def _apart(wanted: Bools, triangles: Ints, turn: int) -> Longs:
