@@ -14,7 +14,7 @@ from surgplan.model.labels import Label
 from surgplan.model.surface import Surface
 from surgplan.report.cameras import VIEWS, Camera
 from surgplan.report.pictures import Kind
-from surgplan.report.views import planned_shots, render_views
+from surgplan.report.views import plan_shots, render_views, structure_shots
 from tests.report.cases import RED, small_case, sphere
 from tests.report.pixels import letter_at, near, opened
 
@@ -106,7 +106,7 @@ def test_the_camera_sees_the_whole_box(name):
 
 def test_what_encloses_others_is_drawn_see_through():
     outer, inner = sphere(30.0, name="outer"), sphere(5.0, name="inner", color=RED)
-    shots = planned_shots([outer, inner], None, (WIDTH, HEIGHT), 0)
+    shots = structure_shots([outer, inner], (WIDTH, HEIGHT), 0)
     assert all(shot.ghosts == (0,) for shot in shots)
     assert shots[0].caption == "outer, inner, from the front; outer drawn see-through"
     pictures = render_views([outer, inner], None, WIDTH, 0, closed={0, 1})
@@ -118,7 +118,7 @@ def test_what_encloses_others_is_drawn_see_through():
 
 
 def test_one_structure_is_not_shown_twice():
-    shots = planned_shots([sphere(5.0)], None, (WIDTH, HEIGHT), 12)
+    shots = structure_shots([sphere(5.0)], (WIDTH, HEIGHT), 12)
     assert {shot.kind for shot in shots} == {Kind.TOGETHER}
 
 
@@ -129,7 +129,7 @@ def test_the_plan_is_drawn_where_it_lies():
     picture = opened(pictures["plan-front.png"].png)
     cyan = (picture[:, :, 1] > picture[:, :, 0] + 40) & (picture[:, :, 2] > picture[:, :, 0] + 40)
     rows, columns = np.nonzero(cyan)
-    shot = next(s for s in planned_shots(given.surfaces, given.plan, (WIDTH, HEIGHT), 0) if s.name == "plan-front.png")
+    shot = next(s for s in plan_shots(given.surfaces, given.plan, (WIDTH, HEIGHT)) if s.name == "plan-front.png")
     path = given.plan.trajectories[0]
     ends = shot.camera.project([path.entry, path.target])
     assert columns.min() == pytest.approx(ends[:, 0].min(), abs=8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +39,9 @@ from surgplan.case.writing import beside
 from surgplan.errors import Missing, SurgplanError, WouldOverwrite
 from surgplan.findings import Finding
 from surgplan.formats.atomic import sha256_of, sweep
+
+DRAWN_MEANWHILE = ("print", "navigation")
+"""While one of these is made, which need few cores, another process draws the surfaces for the report after them."""
 
 
 class Progress(Protocol):
@@ -204,7 +207,7 @@ class _Run:
 
     def _each(self, stages: Sequence[Stage]) -> None:
         """All stages. What one has made is written while the next one works, where that must be made anyway."""
-        with self.writer:
+        with self.writer, closing(self.workshop):
             try:
                 for stage in stages:
                     if not self._needs_nothing_told(stage):
@@ -273,6 +276,8 @@ class _Run:
         if stage.name == "segment":
             more = segment_bytes(self.workshop.volume, self.plan.recipe.segment)
         check_needs(stage.name, self._volume_bytes(stage), self.folder, more)
+        if stage.name in DRAWN_MEANWHILE:
+            self.workshop.draw_ahead()
         return stage.run(self.workshop)
 
     def _record(self, stage: Stage, output: StepOutput[Any]) -> StageRecord:

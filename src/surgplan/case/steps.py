@@ -38,6 +38,7 @@ from surgplan.printing.stage import NOTHING, NOWHERE, PrintParams, PrintResult, 
 from surgplan.printing.thickness import Walls
 from surgplan.report.job_page import job_page, thumbnail
 from surgplan.report.stage import Report, ReportInput, ReportParams, make_report
+from surgplan.report.views import Views
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.networks.params import NetworkLimits
 from surgplan.segment.stage import Given, SegmentParams, segment
@@ -215,11 +216,13 @@ def navigation_step(
     return StepOutput(plan, write_navigation(folder, plan, beside), plan.findings)
 
 
-def report_step(given: ReportInput, params: ReportParams, folder: Path) -> StepOutput[Report]:
+def report_step(
+    given: ReportInput, params: ReportParams, folder: Path, views: Views | None = None
+) -> StepOutput[Report]:
     """Make the report; write the page and its pictures."""
     from surgplan.formats.atomic import write_bytes, write_text
 
-    report = make_report(given, params)
+    report = make_report(given, params, views)
     writings = [partial(write_text, folder / "index.html", report.html)]
     writings += [
         partial(write_bytes, folder / name, report.pictures[name], _is_picture) for name in sorted(report.pictures)

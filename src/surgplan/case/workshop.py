@@ -39,11 +39,13 @@ from surgplan.navigation.stage import NavigationPlan
 from surgplan.printing.instruments import instruments
 from surgplan.printing.printers import find_printer
 from surgplan.printing.thickness import Walls
-from surgplan.report.stage import ReportInput
+from surgplan.report.stage import ReportInput, begin_views
 from surgplan.report.viewer_build import viewer_digests
+from surgplan.report.views import Views
 from surgplan.segment.certainty import Certainty
 from surgplan.segment.mask_params import MaskKey
 from surgplan.segment.sides import settled_by_header
+from surgplan.surface.stage import SurfaceMeasures
 
 VOLUME = "volume.nrrd"
 LABELS = "labels.seg.nrrd"
@@ -56,6 +58,17 @@ class Workshop:
     def __init__(self, plan: CasePlan, folder: Path, manifest: Manifest, later: Later = at_once) -> None:
         self.plan, self.folder, self.manifest, self.later = plan, folder, manifest, later
         self.walls: Mapping[int, Walls] = {}
+        self.views: Views | None = None
+
+    def draw_ahead(self) -> None:
+        """Begin to draw the surfaces, for the report; whoever calls it must call `close`."""
+        if self.views is None:
+            self.views = begin_views(self.surfaces, self.measures, self.plan.recipe.report)
+
+    def close(self) -> None:
+        """Give up what was begun and is not wanted any more."""
+        if self.views is not None:
+            self.views.close()
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:
@@ -95,6 +108,11 @@ class Workshop:
         """The maximum that the certificate of each surface tells."""
         measures = measures_adapter().validate_python(self.manifest.stages["surface"].results["measures"])
         return {each.name: each.certificate.maximum_mm for each in measures}
+
+    @cached_property
+    def measures(self) -> tuple[SurfaceMeasures, ...]:
+        """What was measured of the surfaces."""
+        return measures_adapter().validate_python(self.manifest.stages["surface"].results["measures"])
 
     def distances(self) -> tuple[NDArray[np.float32] | None, ...]:
         """Of each surface, the distances of its vertices to the boundary in the scan, (n,) mm, from its file."""
@@ -147,7 +165,7 @@ class Workshop:
             volume=self.volume,
             labels=self.labels,
             surfaces=self.surfaces,
-            measures=measures_adapter().validate_python(manifest.stages["surface"].results["measures"]),
+            measures=self.measures,
             job=manifest.stages["print"].results.get("job", {}),
             plan=self.navigation,
             findings=tuple((name, finding) for name in done for finding in manifest.stages[name].found()),
@@ -207,7 +225,7 @@ def _segment(shop: Workshop) -> StepOutput[Any]:
 
 def _surface(shop: Workshop) -> StepOutput[Any]:
     output = surface_step(shop.volume, shop.labels, shop.plan.recipe.surface, shop.folder / "surfaces", shop.later)
-    shop.surfaces = output.noun.surfaces
+    shop.surfaces, shop.measures = output.noun.surfaces, output.noun.measures
     shop.certified_mm = {each.name: each.certificate.maximum_mm for each in output.noun.measures}
     return output
 
@@ -252,7 +270,7 @@ def _navigate(shop: Workshop) -> StepOutput[Any]:
 
 
 def _report(shop: Workshop) -> StepOutput[Any]:
-    return report_step(shop.report_input(), shop.plan.recipe.report, shop.folder / "report")
+    return report_step(shop.report_input(), shop.plan.recipe.report, shop.folder / "report", shop.views)
 
 
 def _of(table: str) -> Callable[[CasePlan], dict[str, Any]]:

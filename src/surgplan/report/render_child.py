@@ -1,4 +1,4 @@
-"""Runs in a process of its own: draws meshes with VTK. Reads an order from stdin, writes bare RGB pixels to stdout."""
+"""Runs in a process of its own: draws meshes with VTK. Reads orders from stdin, writes bare RGB pixels to stdout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32], list[NDArray[np.uint8]]]
+Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32]]
 
 LIGHTS = (((-0.6, 0.7, 1.0), 0.85), ((0.5, -0.1, 1.0), 0.38))
 """Where lights stand, seen from the camera (right, up, towards it), and how bright they are."""
@@ -25,37 +25,45 @@ SHADE_REACH = (0.012, 0.045)
 
 
 def main() -> None:
-    """Draw what stdin asks for."""
-    order, meshes = read_order(sys.stdin.buffer)
-    stage = _Stage(order, meshes)
-    for shot in order["shots"]:
-        sys.stdout.buffer.write(stage.drawn(shot).tobytes())
-    sys.stdout.buffer.flush()
+    """Draw what stdin asks for, one order after the other, until it ends."""
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    stage = _Stage(*read_meshes(source))
+    while line := source.readline():
+        order = json.loads(line)
+        stage.prepare(order, read_maps(source, order, stage.counts))
+        for shot in order["shots"]:
+            target.write(stage.drawn(shot).tobytes())
+        target.flush()
 
 
-def read_order(stream: BinaryIO) -> tuple[dict[str, Any], list[Mesh]]:
-    """The order's header and its meshes: what is told of each, (n, 3) vertices in mm, (m, 3) triangles, its maps.
-
-    A map is a colour for each vertex, (n, 3).
-    """
-    order = json.loads(stream.readline())
+def read_meshes(stream: BinaryIO) -> tuple[tuple[int, int], list[Mesh]]:
+    """Size of the pictures, and the meshes: what is told of each, (n, 3) vertices in mm, (m, 3) triangles."""
+    header = json.loads(stream.readline())
     meshes = []
-    for told in order["meshes"]:
+    for told in header["meshes"]:
         vertices = np.frombuffer(stream.read(told["vertices"] * 12), "<f4").reshape(-1, 3)
         triangles = np.frombuffer(stream.read(told["triangles"] * 12), "<i4").reshape(-1, 3)
-        maps = [np.frombuffer(stream.read(told["vertices"] * 3), np.uint8) for _ in range(told["maps"])]
-        meshes.append((told, vertices, triangles, [each.reshape(-1, 3) for each in maps]))
-    return order, meshes
+        meshes.append((told, vertices, triangles))
+    return header["size"], meshes
+
+
+def read_maps(stream: BinaryIO, order: dict[str, Any], counts: list[int]) -> list[list[NDArray[np.uint8]]]:
+    """The maps of each mesh: a colour for each vertex, (n, 3)."""
+    return [
+        [np.frombuffer(stream.read(vertices * 3), np.uint8).reshape(-1, 3) for _ in range(several)]
+        for several, vertices in zip(order["maps"], counts, strict=True)
+    ]
 
 
 class _Stage:
     """One window and one renderer for all pictures."""
 
-    def __init__(self, order: dict[str, Any], meshes: list[Mesh]) -> None:
+    def __init__(self, size: tuple[int, int], meshes: list[Mesh]) -> None:
         import vtkmodules.vtkRenderingOpenGL2  # noqa: F401
         from vtkmodules.vtkRenderingCore import vtkRenderer, vtkRenderWindow
 
-        self.wide, self.tall = order["size"]
+        self.wide, self.tall = size
+        self.counts = [len(vertices) for _, vertices, _ in meshes]
         self.window = vtkRenderWindow()
         self.window.SetOffScreenRendering(1)
         self.window.SetMultiSamples(0)
@@ -68,9 +76,24 @@ class _Stage:
         for place, brightness in LIGHTS:
             self.renderer.AddLight(_light(place, brightness))
         self.actors = [_mesh_actor(mesh) for mesh in meshes]
-        self.marks = _Marks(order["points"], order["paths"])
-        for actor in (*self.actors, *self.marks.actors):
+        self.marks = _Marks([], [])
+        for actor in self.actors:
             self.renderer.AddActor(actor)
+
+    def prepare(self, order: dict[str, Any], maps: list[list[NDArray[np.uint8]]]) -> None:
+        """Take over the marks and maps of an order, instead of those of the order before."""
+        from vtkmodules.util.numpy_support import numpy_to_vtk
+
+        for actor in self.marks.actors:
+            self.renderer.RemoveActor(actor)
+        self.marks = _Marks(order["points"], order["paths"])
+        for actor in self.marks.actors:
+            self.renderer.AddActor(actor)
+        for actor, several in zip(self.actors, maps, strict=True):
+            for number, colors in enumerate(several):
+                array = numpy_to_vtk(colors, deep=True)
+                array.SetName(MAP.format(number))
+                actor.GetMapper().GetInput().GetPointData().AddArray(array)
 
     def drawn(self, shot: dict[str, Any]) -> NDArray[np.uint8]:
         """(height, width, 3) pixels."""
@@ -163,24 +186,19 @@ def _light(place: tuple[float, float, float], brightness: float) -> Any:
 
 
 def _mesh_actor(mesh: Mesh) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
     from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
     from surgplan.surface.vtk_mesh import to_polydata
 
-    told, vertices, triangles, maps = mesh
-    shape = to_polydata(vertices.astype(np.float64), triangles)
-    for number, colors in enumerate(maps):
-        array = numpy_to_vtk(colors, deep=True)
-        array.SetName(MAP.format(number))
-        shape.GetPointData().AddArray(array)
+    told, vertices, triangles = mesh
     normals = vtkPolyDataNormals()
-    normals.SetInputData(shape)
+    normals.SetInputData(to_polydata(vertices.astype(np.float64), triangles))
     normals.SplittingOff()
     normals.ConsistencyOff()
+    normals.Update()
     mapper = vtkPolyDataMapper()
-    mapper.SetInputConnection(normals.GetOutputPort())
+    mapper.SetInputData(normals.GetOutput())  # apart from the filter, so that a map does not make it run again
     mapper.SetScalarModeToUsePointFieldData()
     actor = vtkActor()
     actor.SetMapper(mapper)

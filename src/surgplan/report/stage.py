@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from surgplan.surface.stage import SurfaceMeasures
 if TYPE_CHECKING:
     from surgplan.report.pictures import Picture
     from surgplan.report.surface_map import Maps
+    from surgplan.report.views import Views
 
 
 class ReportParams(Params):
@@ -83,10 +84,21 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-def make_report(given: ReportInput, params: ReportParams) -> Report:
+def begin_views(surfaces: Sequence[Surface], measures: Sequence[SurfaceMeasures], params: ReportParams) -> Views | None:
+    """Begin to draw the surfaces of a report that is not made yet; None where it has no pictures."""
+    from surgplan.report.views import Views
+
+    if not params.pictures:
+        return None
+    closed = {number for number, each in enumerate(measures) if each.topology.ok}
+    return Views(surfaces, params.picture_width, params.single_structures, closed)
+
+
+def make_report(given: ReportInput, params: ReportParams, views: Views | None = None) -> Report:
     """One self-contained page with rendered views, slices with outlines, numbers, findings and hashes.
 
     The same input gives the same bytes. Where pictures cannot be rendered, the page comes without them, with a finding.
+    `views` are those of the surfaces, where they were begun before; they are closed here.
     """
     from surgplan.report.page import page, scene_of, with_viewer
     from surgplan.report.slices import slice_pictures
@@ -96,12 +108,12 @@ def make_report(given: ReportInput, params: ReportParams) -> Report:
     maps = surface_maps(given, params.single_structures) if params.pictures or params.viewer else {}
     viewer = built_viewer() if params.viewer else None
     with ThreadPoolExecutor(1) as beside:  # rendering is a process of its own: slices and scene are made meanwhile
-        rendering = beside.submit(_views, given, params, maps)
+        rendering = beside.submit(_pictures, views or begin_views(given.surfaces, given.measures, params), given, maps)
         scene = scene_of(given, maps, params) if viewer is not None else None
         single = given.surfaces[: params.single_structures]
         slices = tuple(slice_pictures(given.volume, given.labels, given.surfaces, len(single)))
-        views, findings = rendering.result()
-    pictures = (*views, *slices)
+        rendered, findings = rendering.result()
+    pictures = (*rendered, *slices)
     if params.viewer and viewer is None:
         findings = (*findings, _no_viewer())
     html = page(given, pictures, findings, viewer)
@@ -119,18 +131,17 @@ def _no_viewer() -> Finding:
     )
 
 
-def _views(
-    given: ReportInput, params: ReportParams, maps: Mapping[int, Maps]
+def _pictures(
+    views: Views | None, given: ReportInput, maps: Mapping[int, Maps]
 ) -> tuple[tuple[Picture, ...], tuple[Finding, ...]]:
     """Rendered views, or the reason why there are none."""
-    from surgplan.report.views import CannotRender, render_views
+    from surgplan.report.painter import CannotRender
 
-    if not params.pictures:
+    if views is None:
         return (), ()
-    closed = {number for number, measures in enumerate(given.measures) if measures.topology.ok}
-    width, single = params.picture_width, params.single_structures
     try:
-        return render_views(given.surfaces, given.plan, width, single, closed, maps), ()
+        with views:
+            return views.pictures(given.plan, maps), ()
     except CannotRender as error:
         advice = "Install the packages libegl1 and libgl1-mesa-dri (or `make setup`), then run `surgplan report`"
         return (), (Finding("pictures", Level.NOTE, f"no rendered pictures: {error}", advice=advice),)

@@ -1,50 +1,32 @@
-"""Rendered views of the structures, made off-screen by VTK in a child process.
-
-VTK ends the process when it finds no way to render; a child's end is only an error. The parent decides what is seen
-from where, the child (`render_child.py`) only draws.
-"""
+"""Rendered views of the structures: what is seen from where. A child process (`painter.py`) only draws."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.report.cameras import VIEWS, Camera
 from surgplan.report.marks import draw_letters, draw_scale, draw_tags, png
+from surgplan.report.painter import Frame, Painter
 from surgplan.report.pictures import Kind, Picture
 from surgplan.report.surface_map import MapKind, Maps, draw_legend, view_of
 
-TIME_LIMIT_S = 120.0
 HEIGHT_SHARE = 0.8
-ENVIRONMENT = {"VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow", "LIBGL_ALWAYS_SOFTWARE": "1"}
-"""VTK would look for an X server first, and crash where there is no libX11; without EGL it takes OSMesa by itself.
-Mesa draws in software, so that pictures do not depend on the graphics card."""
 
 TOGETHER_VIEWS, STRUCTURE_VIEWS, PLAN_VIEWS = (
     ("front", "left", "right", "above"),
     ("front", "left", "above"),
     ("front", "left", "above"),
 )
-
-
-class CannotRender(RuntimeError):
-    """This machine cannot render off-screen."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +57,13 @@ class Shot:
         }
 
 
-def planned_shots(
-    surfaces: Sequence[Surface], plan: NavigationPlan | None, size: tuple[int, int], single: int
-) -> list[Shot]:
-    """All structures together, the first `single` ones each alone, and the plan within all of them."""
-    there = [number for number, surface in enumerate(surfaces) if len(surface.triangles)]
+def structure_shots(surfaces: Sequence[Surface], size: tuple[int, int], single: int) -> list[Shot]:
+    """All structures together, and the first `single` ones each alone."""
+    boxes = _boxes(surfaces)
+    there = list(boxes)
     if not there:
         return []
-    boxes = {number: surfaces[number].bounds for number in there}
-    everything = _around(list(boxes.values()))
-    shots = [*_together(surfaces, boxes, everything, size)]
+    shots = [*_together(surfaces, boxes, _around(list(boxes.values())), size)]
     for number in there[:single] if len(there) > 1 else ():
         label = surfaces[number].label
         for name in STRUCTURE_VIEWS:
@@ -102,14 +81,28 @@ def planned_shots(
                     label.name,
                 )
             )
-    if plan is not None and (len(plan.points) or plan.trajectories):
-        points, paths = plan_positions(plan)
-        everything = _around([everything, *(np.array([p, p]) for p in np.vstack([points, paths.reshape(-1, 3)]))])
-        for name in PLAN_VIEWS:
-            camera = Camera.framing(VIEWS[name], everything, size)
-            caption = f"plan, {VIEWS[name].words}: numbers as in the table, structures drawn see-through"
-            shots.append(Shot(f"plan-{name}.png", Kind.PLAN, caption, camera, tuple(there), tuple(there)))
     return shots
+
+
+def plan_shots(surfaces: Sequence[Surface], plan: NavigationPlan | None, size: tuple[int, int]) -> list[Shot]:
+    """The plan within all structures."""
+    boxes = _boxes(surfaces)
+    if not boxes or plan is None or not (len(plan.points) or plan.trajectories):
+        return []
+    points, paths = plan_positions(plan)
+    places = np.vstack([points, paths.reshape(-1, 3)])
+    everything = _around([*boxes.values(), *(np.array([place, place]) for place in places)])
+    shots = []
+    for name in PLAN_VIEWS:
+        camera = Camera.framing(VIEWS[name], everything, size)
+        caption = f"plan, {VIEWS[name].words}: numbers as in the table, structures drawn see-through"
+        shots.append(Shot(f"plan-{name}.png", Kind.PLAN, caption, camera, tuple(boxes), tuple(boxes)))
+    return shots
+
+
+def _boxes(surfaces: Sequence[Surface]) -> dict[int, Array]:
+    """The bounds of each surface that has triangles, by number."""
+    return {number: surface.bounds for number, surface in enumerate(surfaces) if len(surface.triangles)}
 
 
 def map_shots(surfaces: Sequence[Surface], maps: Mapping[int, Maps], size: tuple[int, int], single: int) -> list[Shot]:
@@ -166,6 +159,56 @@ def plan_positions(plan: NavigationPlan) -> tuple[Array, Array]:
     return plan.points.positions, paths.reshape(-1, 2, 3)
 
 
+class Views:
+    """Pictures of the structures from several sides; `single` structures are also shown each alone.
+
+    Those of structures alone are drawn from the beginning, in another process; those for which plan and maps must be
+    known, when `pictures` asks for them. `closed` are the numbers of surfaces that are closed solids: they are drawn
+    twice as fast. Whoever begins it must close it.
+    """
+
+    def __init__(self, surfaces: Sequence[Surface], width: int, single: int, closed: Collection[int] = ()) -> None:
+        self._surfaces, self._single = surfaces, single
+        self._size = (width, round(width * HEIGHT_SHARE))
+        self._painter = Painter(self._size)
+        shots = structure_shots(surfaces, self._size, single)
+        order = [*_meshes(surfaces, closed, self._size), *_order(surfaces, None, shots, {})]
+        self._first = self._drawn(order, shots, None, {}) if shots else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the drawing, done or not."""
+        self._painter.close()
+
+    def pictures(self, plan: NavigationPlan | None, maps: Mapping[int, Maps]) -> tuple[Picture, ...]:
+        """All pictures; `maps` are those of the surfaces, by number, of which something is known at each vertex.
+
+        Raises
+        ------
+        CannotRender
+            The rendering process ended without pictures.
+        """
+        if self._first is None:
+            return ()
+        shots = plan_shots(self._surfaces, plan, self._size)
+        shots += map_shots(self._surfaces, maps, self._size, self._single)
+        rest = self._drawn(_order(self._surfaces, plan, shots, maps), shots, plan, maps)
+        return (*self._first.result(), *rest.result())
+
+    def _drawn(
+        self, order: Sequence[bytes], shots: Sequence[Shot], plan: NavigationPlan | None, maps: Mapping[int, Maps]
+    ) -> Future[tuple[Picture, ...]]:
+        def finish(number: int, frame: Frame) -> Picture:
+            return _finished(shots[number], frame, plan, maps)
+
+        return self._painter.draw(order, len(shots), finish)
+
+
 def render_views(
     surfaces: Sequence[Surface],
     plan: NavigationPlan | None,
@@ -174,35 +217,13 @@ def render_views(
     closed: Collection[int] = (),
     maps: Mapping[int, Maps] = MappingProxyType({}),
 ) -> tuple[Picture, ...]:
-    """Pictures of the structures from several sides; `single` structures are also shown each alone.
-
-    `closed` are the numbers of surfaces that are closed solids: they are drawn twice as fast. `maps` are those of the
-    surfaces, by number, of which something is known at each vertex.
-
-    Raises
-    ------
-    CannotRender
-        The rendering process ended without pictures.
-    """
-    size = (width, round(width * HEIGHT_SHARE))
-    shots = [*planned_shots(surfaces, plan, size, single), *map_shots(surfaces, maps, size, single)]
-    if not shots:
-        return ()
-    frames = _rendered(_order(surfaces, plan, shots, closed, size, maps), len(shots), size)
-    with closing(frames):  # each is finished while the next one is drawn
-        return tuple(_finished(shot, frame, plan, maps) for shot, frame in zip(shots, frames, strict=True))
+    """All `Views` at once."""
+    with Views(surfaces, width, single, closed) as views:
+        return views.pictures(plan, maps)
 
 
-def _order(
-    surfaces: Sequence[Surface],
-    plan: NavigationPlan | None,
-    shots: Sequence[Shot],
-    closed: Collection[int],
-    size: tuple[int, int],
-    maps: Mapping[int, Maps],
-) -> list[bytes]:
-    """What the child reads: one line of JSON, then the bare numbers of the meshes."""
-    points, paths = plan_positions(plan) if plan is not None else (np.empty((0, 3)), np.empty((0, 2, 3)))
+def _meshes(surfaces: Sequence[Surface], closed: Collection[int], size: tuple[int, int]) -> list[bytes]:
+    """What the child reads first: one line of JSON, then the bare numbers of the meshes."""
     header = {
         "size": size,
         "meshes": [
@@ -211,86 +232,32 @@ def _order(
                 "closed": number in closed,
                 "vertices": len(each.vertices),
                 "triangles": len(each.triangles),
-                "maps": len(maps.get(number, ())),
             }
             for number, each in enumerate(surfaces)
         ],
-        "points": points.tolist(),
-        "paths": paths.tolist(),
-        "shots": [shot.as_dict() for shot in shots],
     }
     parts = [json.dumps(header).encode("ascii") + b"\n"]
-    for number, each in enumerate(surfaces):
+    for each in surfaces:
         parts += [each.vertices.astype("<f4").tobytes(), each.triangles.astype("<i4").tobytes()]
-        parts += [one.colors.tobytes() for one in maps.get(number, ())]
     return parts
 
 
-def _rendered(order: Sequence[bytes], count: int, size: tuple[int, int]) -> Generator[NDArray[np.uint8], None, None]:
-    """(height, width, 3) pixels of each picture, as soon as it is drawn."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    command = [sys.executable, "-P", "-m", "surgplan.report.render_child"]  # -P: nothing from the current folder
-    with tempfile.TemporaryFile() as told:
-        try:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=told,
-                env={**environment, **ENVIRONMENT},
-            )
-        except OSError as error:
-            raise CannotRender(f"no process could be started: {error.strerror}") from None
-        late = threading.Event()
-        with child, _ended(child, late):
-            assert child.stdin is not None
-            assert child.stdout is not None
-            with suppress(BrokenPipeError):  # a child that ends early is told by its code
-                for part in order:
-                    child.stdin.write(part)
-                child.stdin.close()
-            for _ in range(count):
-                pixels = child.stdout.read(size[0] * size[1] * 3)
-                if len(pixels) < size[0] * size[1] * 3:
-                    break
-                yield np.frombuffer(pixels, np.uint8).reshape(size[1], size[0], 3)
-            else:
-                return
-            code = child.wait()
-        if late.is_set():
-            raise CannotRender(f"VTK did not end within {TIME_LIMIT_S:.0f} s")
-        told.seek(0)
-        raise CannotRender(_why(code, told.read().decode("utf-8", "replace")))
+def _order(
+    surfaces: Sequence[Surface], plan: NavigationPlan | None, shots: Sequence[Shot], maps: Mapping[int, Maps]
+) -> list[bytes]:
+    """What it reads then, several times: one line of JSON, then the colours of the maps."""
+    points, paths = plan_positions(plan) if plan is not None else (np.empty((0, 3)), np.empty((0, 2, 3)))
+    told = {
+        "points": points.tolist(),
+        "paths": paths.tolist(),
+        "maps": [len(maps.get(number, ())) for number in range(len(surfaces))],
+        "shots": [shot.as_dict() for shot in shots],
+    }
+    colors = [one.colors.tobytes() for number in range(len(surfaces)) for one in maps.get(number, ())]
+    return [json.dumps(told).encode("ascii") + b"\n", *colors]
 
 
-@contextmanager
-def _ended(child: subprocess.Popen[bytes], late: threading.Event) -> Iterator[None]:
-    """Let the child live as long as it is wanted, and not beyond the time limit; `late` tells that it came to that."""
-
-    def kill() -> None:
-        late.set()
-        child.kill()
-
-    clock = threading.Timer(TIME_LIMIT_S, kill)
-    clock.daemon = True
-    clock.start()
-    try:
-        yield
-    finally:
-        clock.cancel()
-        child.kill()
-
-
-def _why(code: int, told: str) -> str:
-    if "EGL" in told or "OSMesa" in told:
-        return "VTK found neither EGL nor OSMesa"
-    if code < 0:
-        return f"VTK was ended by {signal.Signals(-code).name}"
-    last = told.strip().splitlines()[-1:]
-    return f"the drawing process ended with code {code}" + (f" ({last[0]})" if last else "")
-
-
-def _finished(shot: Shot, frame: NDArray[np.uint8], plan: NavigationPlan | None, maps: Mapping[int, Maps]) -> Picture:
+def _finished(shot: Shot, frame: Frame, plan: NavigationPlan | None, maps: Mapping[int, Maps]) -> Picture:
     """Letters, scale bar and numbers drawn over the picture."""
     from PIL import Image, ImageDraw
 
