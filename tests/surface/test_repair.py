@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from surgplan.errors import BadInput
 from surgplan.model.labels import Label
 from surgplan.model.surface import Surface
+from surgplan.surface.meshfix import meshfix
 from surgplan.surface.repair import RepairParams, repair
 from surgplan.surface.topology import topology
 
@@ -98,6 +99,35 @@ def test_a_sheet_that_bounds_nothing_goes_but_not_silently(ball: Surface) -> Non
     told = [finding for finding in result.findings if finding.check == "lost-body"]
     assert told[0].level == "warn"
     assert "at (30.0, 0.0, 0.0)" in told[0].measured
+
+
+def test_a_bridge_keeps_all_its_teeth() -> None:
+    """Three teeth with sheets between them: pymeshfix alone leaves one of them (its issue 45)."""
+    teeth = [trimesh.creation.icosphere(subdivisions=3, radius=5) for _ in range(3)]
+    for number, tooth in enumerate(teeth):
+        tooth.apply_translation((11 * number, 0, 0))
+    whole, count = trimesh.util.concatenate(teeth), len(teeth[0].vertices)
+    right, left = int(teeth[0].vertices[:, 0].argmax()), int(teeth[0].vertices[:, 0].argmin())
+    beside = next(int(v) for v in teeth[0].faces[(teeth[0].faces == right).any(axis=1)][0] if v != right)
+    sheets = [[n * count + right, n * count + beside, (n + 1) * count + left] for n in range(2)]
+    given = Surface(Label(1, "bridge"), np.array(whole.vertices), np.vstack([whole.faces, sheets]).astype(np.int32))
+    alone = trimesh.Trimesh(*meshfix((given.vertices, given.triangles), 60))
+    assert alone.volume == pytest.approx(teeth[0].volume, rel=0.05)
+    result = repair(given, RepairParams())
+    assert result.topology.ok
+    assert result.topology.bodies == 3
+    assert result.surface.volume_mm3 == pytest.approx(whole.volume, rel=1e-3)
+
+
+def test_bars_between_bodies_are_not_told_as_lost() -> None:
+    bar = trimesh.creation.cylinder(radius=1.2, height=6, sections=24)
+    bar.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [0, 1, 0]))
+    balls = [trimesh.creation.icosphere(subdivisions=3, radius=5) for _ in range(2)]
+    balls[0].apply_translation((-5.5, 0, 0))
+    balls[1].apply_translation((5.5, 0, 0))
+    result = repair(surface_of(trimesh.util.concatenate([*balls, bar])), RepairParams())
+    assert result.topology.bodies == 1
+    assert "lost-body" not in {finding.check for finding in result.findings}
 
 
 def test_a_repair_beyond_its_budget_is_refused(ball: Surface) -> None:

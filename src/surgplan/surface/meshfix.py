@@ -20,9 +20,9 @@ def meshfix(mesh: Mesh, time_limit_s: float) -> Mesh:
     if time_limit_s <= 0:
         raise GaveUp("no time was left for pymeshfix")
     try:
-        made: Mesh = in_child("surgplan.surface.meshfix_child", mesh, time_limit_s)
+        made: Mesh = in_child("surgplan.surface.meshfix_child", (*mesh, time_limit_s), time_limit_s)
     except ChildTookTooLong:
-        raise GaveUp(f"pymeshfix took longer than {time_limit_s:g} s") from None
+        raise GaveUp(f"pymeshfix took longer than the {time_limit_s:.0f} s that were left") from None
     except ChildFailed:
         raise GaveUp("pymeshfix ended without a result") from None
     if not len(made[1]):
