@@ -20,7 +20,7 @@ SAMPLES = 10_000
 """Points at which the distance is measured, each way."""
 
 PER_BODY = 20
-"""Triangles of each body of which a corner and the middle are looked up: a bar has corners at its ends only."""
+"""Triangles of each body of which some points are looked up: a bar has corners at its ends only."""
 
 LOST = 0.05
 """A body is lost when all that is looked up of it lies farther from the result than this share of its own size."""
@@ -118,7 +118,8 @@ def places_of_lost_bodies(
         corners = before.vertices[before.triangles[order[first:end]]]
         size = float(np.linalg.norm(np.ptp(corners.reshape(-1, 3), axis=0)))
         every = max(1, len(corners) // PER_BODY)
-        some = np.concatenate([corners[::every, 0], corners[::every].mean(axis=1)])
+        some = corners[::every]
+        some = np.concatenate([some[:, 0], some.mean(axis=1), *((some[:, n] + some[:, n - 1]) / 2 for n in range(3))])
         if ruler(some).min() > LOST * size and not (excused is not None and excused(some).all()):
             lost.append(tuple(some[0].tolist()))
     return tuple(lost)
