@@ -121,6 +121,7 @@ def smoothing(folder: Path) -> tuple[Work, Work]:
     """vtkWindowedSincPolyDataFilter alone: no vertex is held within a budget."""
     from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
 
+    from surgplan.surface.finish import SMOOTHING_SHARE
     from surgplan.surface.smooth import smooth
     from surgplan.surface.vtk_mesh import to_polydata
 
@@ -129,30 +130,35 @@ def smoothing(folder: Path) -> tuple[Work, Work]:
     def rival() -> Any:
         low_pass = vtkWindowedSincPolyDataFilter()
         low_pass.SetInputData(to_polydata(surface.vertices, surface.triangles))
-        low_pass.SetNumberOfIterations(20)
-        low_pass.SetPassBand(0.1)
+        low_pass.SetNumberOfIterations(25)
+        low_pass.SetPassBand(0.05)
         low_pass.Update()
         return low_pass.GetOutput().GetNumberOfPoints()
 
-    return lambda: smooth(surface, 0.4 * TOLERANCE_MM), rival
+    return lambda: smooth(surface, SMOOTHING_SHARE * TOLERANCE_MM), rival
 
 
 def simplifying(folder: Path) -> tuple[Work, Work]:
-    """manifold3d's simplify(tolerance) alone: surgplan's is measured, and done again where it is too far."""
+    """manifold3d's simplify(tolerance) alone: surgplan's is smoothed on the way, measured everywhere, and mended."""
     from manifold3d import Manifold, Mesh
 
     from surgplan.surface.fidelity import Contour
-    from surgplan.surface.simplify import simplify
+    from surgplan.surface.finish import SMOOTHING_SHARE
+    from surgplan.surface.keeping import settled
+    from surgplan.surface.simplify import SHARES, simplify
     from surgplan.surface.smooth import smooth
 
     contour = Contour(_contour(folder))
-    surface = smooth(contour.surface, 0.4 * TOLERANCE_MM)
+    surface = smooth(contour.surface, SMOOTHING_SHARE * TOLERANCE_MM)
 
     def rival() -> Any:
         mesh = Mesh(surface.vertices.astype(np.float32), surface.triangles.astype(np.uint32))
-        return Manifold(mesh).simplify(0.43 * TOLERANCE_MM).num_tri()
+        return Manifold(mesh).simplify(SHARES[0][1] * TOLERANCE_MM).num_tri()
 
-    return lambda: simplify(surface, TOLERANCE_MM, None, contour.farthest), rival
+    def own() -> Any:
+        return simplify(surface, TOLERANCE_MM, None, lambda made: settled(made, contour.everywhere, TOLERANCE_MM), True)
+
+    return own, rival
 
 
 def topology(folder: Path) -> tuple[Work, Work]:

@@ -156,7 +156,7 @@ def cavities(surface: Surface, wall: float, smallest_mm3: float, name: str) -> S
     if not len(whole.triangles):
         return whole
     try:
-        simple, _ = simplify(whole, SIMPLER * wall, None, lambda _: 0.0)
+        simple, _ = simplify(whole, SIMPLER * wall, None, lambda made: made)
     except NotManifold:
         simple = whole
     # where the cavity is thin, simplifying may make its two sides cross

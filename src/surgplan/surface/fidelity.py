@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from surgplan.model.frames import Array
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Volume
+from surgplan.surface.everywhere import Everywhere, Place
 from surgplan.surface.ruler import Ruler
 
 SAMPLES = 20_000
@@ -27,9 +28,9 @@ class Fidelity:
     """What smoothing, simplifying and repair did to one structure.
 
     `to_contour`: from points of the result to the contour; `from_contour`: from points of the contour to the result;
-    both point to surface. `to_scan`: at vertices of the result, the first-order distance to where the intensity
-    crosses the label's level, by another code path than the contour's; None for masks without intensities, or where
-    nothing could be measured. `volume_change` is relative to the contour's volume.
+    both point to surface, the largest everywhere. `to_scan`: at vertices of the result, the first-order distance to
+    where the intensity crosses the label's level, by another code path than the contour's; None for masks without
+    intensities, or where nothing could be measured. `volume_change` is relative to the contour's volume.
     """
 
     to_contour: Distances
@@ -62,18 +63,30 @@ class Contour:
         """Made when it is first needed: it takes three times the memory of the surface."""
         return Ruler(self.surface.vertices, self.surface.triangles)
 
+    @cached_property
+    def everywhere(self) -> Everywhere:
+        """What measures at all vertices, not at samples."""
+        return Everywhere(self.surface, self.ruler)
+
     def both_ways(self, surface: Surface) -> tuple[Distances, Distances]:
         """From points of the surface to the contour, and from points of the contour to the surface."""
         if self._measured is None or not _same_mesh(surface, self._measured[0]):
             there = surface_samples(surface, SAMPLES)
-            to_contour = summary(self.ruler(there), there)
-            from_contour = summary(distance_to(self.samples, surface), self.samples)
+            out, back = self.everywhere.farthest(surface)
+            to_contour = _reaching(summary(self.ruler(there), there), out)
+            from_contour = _reaching(summary(distance_to(self.samples, surface), self.samples), back)
             self._measured = surface, to_contour, from_contour
         return self._measured[1:]
 
     def farthest(self, surface: Surface) -> float:
         """The largest distance, mm, found from the surface to the contour and back."""
         return max(way.maximum for way in self.both_ways(surface))
+
+
+def _reaching(distances: Distances, farthest: Place) -> Distances:
+    """The distances with the largest one at a place that may lie farther."""
+    most, place = farthest
+    return distances if most <= distances.maximum else replace(distances, maximum=most, place=tuple(place.tolist()))
 
 
 def _same_mesh(one: Surface, two: Surface) -> bool:

@@ -14,6 +14,7 @@ from surgplan.model.surface import Surface
 from surgplan.surface.clean import compact
 from surgplan.surface.fidelity import Contour
 from surgplan.surface.intersections import intersections_after, self_intersections
+from surgplan.surface.keeping import kept, settled
 from surgplan.surface.repair import RepairParams, repair, what_is_wrong
 from surgplan.surface.simplify import Helper, simplify
 from surgplan.surface.smooth import smooth
@@ -22,8 +23,11 @@ from surgplan.surface.topology import Topology, bodies, body_volumes, topology
 
 Ints = NDArray[np.int32]
 
-SMOOTHING_SHARE = 0.4
-"""Share of the tolerance that smoothing may use."""
+SMOOTHING_SHARE = 0.5
+"""Share of the tolerance that smoothing may use: noise stands out of the surface farther than simplifying moves it."""
+
+UNTANGLINGS = 3
+"""How often crossing triangles are relaxed, when putting back what broke the tolerance made triangles cross again."""
 
 ROUNDS = 12
 """How often the corners of crossing triangles are relaxed before all of the mesh is looked at again."""
@@ -83,16 +87,19 @@ def finished(
         watch("contour", contour.surface)
         watch("smooth", smoothed)
 
+    def keep(simplified: Surface) -> Surface | None:
+        return settled(simplified, contour.everywhere, tolerance_mm)
+
     try:
         with Helper(len(contour.surface.triangles)) as helper:
             smoothed = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
-            surface, _ = simplify(smoothed, tolerance_mm, max_triangles, contour.farthest, meanwhile, helper)
+            surface, within = simplify(smoothed, tolerance_mm, max_triangles, keep, smoothing, meanwhile, helper)
     except NotManifold:
         surface, found = _mended(smoothed)
         findings += found
-        surface, _ = simplify(surface, tolerance_mm, max_triangles, contour.farthest)
+        surface, within = simplify(surface, tolerance_mm, max_triangles, keep, smoothing)
     watch("simplify", surface)
-    surface, crossing, found = untangled(surface, tolerance_mm, smoothed.vertices, contour.surface.vertices)
+    surface, crossing, found = _untangled_within(surface, contour, smoothed, tolerance_mm, within)
     findings += found
     told = topology(surface.vertices, surface.triangles, crossing)
     if not told.ok:
@@ -104,6 +111,24 @@ def finished(
             findings += more
             told = topology(surface.vertices, surface.triangles)
     return surface, told, tuple(findings)
+
+
+def _untangled_within(
+    surface: Surface, contour: Contour, smoothed: Surface, tolerance_mm: float, within: bool
+) -> tuple[Surface, Ints, tuple[Finding, ...]]:
+    """The surface untangled, and brought back `within` the tolerance where that broke it, if it was there before.
+
+    Where it cannot be both, it is sound.
+    """
+    told: tuple[Finding, ...] = ()
+    for _ in range(UNTANGLINGS):
+        surface, crossing, found = untangled(surface, tolerance_mm, smoothed.vertices, contour.surface.vertices)
+        told += found
+        again = kept(surface, contour.everywhere, tolerance_mm) if within and found else surface
+        if again is None or again is surface:
+            return surface, crossing, told
+        sound, surface = surface, again
+    return sound, crossing, told
 
 
 def _mended(surface: Surface, crossing: Ints | None = None) -> tuple[Surface, tuple[Finding, ...]]:

@@ -141,10 +141,14 @@ def _merged_once(
 
 
 def _normals(points: Floats, fixed: Bools, triangles: Ints) -> Floats:
-    """(n, 3) unit normals of the vertices: means of the triangles', weighted by area.
+    """(n, 3) unit normals of the vertices. Fixed ones have none: they face no neighbour's way, and stay alone."""
+    found = vertex_normals(points, triangles)
+    found[fixed] = 0
+    return found
 
-    Fixed vertices have none: they face no neighbour's way, and are merged with none.
-    """
+
+def vertex_normals(points: Floats, triangles: Ints) -> Floats:
+    """(n, 3) unit normals of the vertices: means of the triangles', weighted by area."""
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkFiltersCore import vtkTriangleMeshPointNormals
 
@@ -153,9 +157,7 @@ def _normals(points: Floats, fixed: Bools, triangles: Ints) -> Floats:
     normals = vtkTriangleMeshPointNormals()
     normals.SetInputData(to_polydata(points, triangles))
     normals.Update()
-    found = np.array(vtk_to_numpy(normals.GetOutput().GetPointData().GetNormals()), dtype=np.float32)
-    found[fixed] = 0
-    return found
+    return np.array(vtk_to_numpy(normals.GetOutput().GetPointData().GetNormals()), dtype=np.float32)
 
 
 def _groups(mesh: _Mesh, cell_mm: float) -> _Groups:

@@ -119,12 +119,20 @@ class Ruler:
 
     def nearest(self, point: Array) -> tuple[Array, int]:
         """The mesh's point, (3,) mm, that is nearest to a point, and the triangle that it lies in."""
+        places, triangles = self.places(point[None])
+        return places[0], int(triangles[0])
+
+    def places(self, points: Array) -> tuple[Array, NDArray[np.int32]]:
+        """The mesh's points, (n, 3) mm, that are nearest to each of the points, and the triangles that they lie in."""
         from vtkmodules.vtkCommonCore import reference
         from vtkmodules.vtkCommonDataModel import vtkGenericCell
 
-        found = [0.0, 0.0, 0.0]
+        found, cell = [0.0, 0.0, 0.0], vtkGenericCell()
         number: Any = reference(0)
         part: Any = reference(0)
         square: Any = reference(0.0)
-        self._locator.FindClosestPoint(point.tolist(), found, vtkGenericCell(), number, part, square)
-        return np.array(found), int(number.get())
+        places, triangles = np.empty((len(points), 3)), np.empty(len(points), np.int32)
+        for n, point in enumerate(points.tolist()):
+            self._locator.FindClosestPoint(point, found, cell, number, part, square)
+            places[n], triangles[n] = found, number.get()
+        return places, triangles

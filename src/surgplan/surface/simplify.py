@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from surgplan.model.surface import Surface
 from surgplan.surface.child import Child, ChildFailed, ChildTookTooLong
 from surgplan.surface.merging import Floats, Ints, merged, usual_edge
+from surgplan.surface.smooth import evened
 from surgplan.surface.solid import NotManifold, as_solid, from_solid, mesh_of_solid, solid_of_mesh
 
 Mesh = tuple[Floats, Ints]
@@ -24,6 +23,10 @@ SHARES = ((0.33, 0.4), (0.2, 0.3), (0.1, 0.2))
 """Shares of the tolerance, tried in turn until it is kept: how far merged vertices may lie beside their common plane,
 and what step manifold3d may take. Merging evens out noise: with 0.2 a skull has a third more triangles and lies farther
 from the truth; with 0.4 the tolerance is often not kept."""
+
+EVENING = 0.2
+"""Share of the tolerance that what merging leaves may be smoothed by: neighbours are farther apart then, so that longer
+ripples go."""
 
 MOST_COARSE_MM = 5.0
 """Simplifying to a number of triangles never goes beyond steps of this size."""
@@ -40,13 +43,14 @@ LONGEST_S = 3600.0
 
 @dataclass(frozen=True)
 class Order:
-    """A mesh, (n, 3) mm and (m, 3); the cells' sizes and how far merged vertices may lie beside their plane, mm; and
-    the step, mm, that manifold3d may take."""
+    """A mesh, (n, 3) mm and (m, 3); the cells' sizes and how far merged vertices may lie beside their plane; how far
+    the rest may be smoothed, and the step that manifold3d may take, mm."""
 
     points: Floats
     triangles: Ints
     cells_mm: tuple[float, ...]
     most_mm: float
+    even_mm: float
     step_mm: float
 
 
@@ -90,16 +94,17 @@ def simplify(
     surface: Surface,
     tolerance_mm: float,
     max_triangles: int | None,
-    farthest: Callable[[Surface], float],
+    keep: Callable[[Surface], Surface | None],
+    even: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
     helper: Helper | None = None,
-) -> tuple[Surface, float]:
-    """The surface with fewer triangles, and how far, mm, it then lies from what `farthest` measures against.
+) -> tuple[Surface, bool]:
+    """The surface with fewer triangles, and whether it keeps the tolerance, as far as `keep` tells.
 
-    Vertices are merged where the surface is flat; then manifold3d simplifies what is left. Each step is bounded, but
-    not their sum, so the result is measured, and done with less until it keeps `tolerance_mm`. When it still has more
-    than `max_triangles`, steps go on growing without regard to the tolerance until it has fewer. `meanwhile` is called
-    once, for work that can be done at the same time.
+    Vertices are merged where the surface is flat; what is left is made `even`, if so wished, and manifold3d simplifies
+    it. Each step is bounded, but not their sum, so `keep` mends the result; where it cannot, and gives None, it is done
+    again with less. When there are still more than `max_triangles`, steps go on growing without regard to the tolerance
+    until there are fewer. `meanwhile` is called once, for work that can be done at the same time.
 
     Raises
     ------
@@ -108,36 +113,37 @@ def simplify(
 
     Source: Lalish and others, manifold3d (Apache-2.0), `Manifold.simplify`.
     """
-    result, far = surface, np.inf
-    for points, faces in _attempts(surface, tolerance_mm, meanwhile, helper or Helper(0)):
-        result = surface.with_mesh(points.astype(np.float64), faces)
-        far = farthest(result)
-        if far <= tolerance_mm:
+    for points, faces in _attempts(surface, tolerance_mm, even, meanwhile, helper or Helper(0)):
+        simple = surface.with_mesh(points.astype(np.float64), faces)
+        result = keep(simple)
+        if result is not None:
             break
+    else:
+        simple = result = surface
     if max_triangles is None or len(result.triangles) <= max_triangles:
-        return result, far
-    coarse, step = as_solid(result), SHARES[0][1] * tolerance_mm
+        return result, True
+    coarse, step = as_solid(simple), SHARES[0][1] * tolerance_mm
     while coarse.num_tri() > max_triangles and step < MOST_COARSE_MM:
         coarse = coarse.simplify(step)
         step *= COARSER
-    result = from_solid(coarse, surface)
-    return result, farthest(result)
+    return from_solid(coarse, surface), False
 
 
 def _attempts(
-    surface: Surface, tolerance_mm: float, meanwhile: Callable[[], None], helper: Helper
-) -> Iterator[tuple[NDArray[np.floating[Any]], Ints]]:
-    """The surface with ever less done to it; at last as it is."""
+    surface: Surface, tolerance_mm: float, even: bool, meanwhile: Callable[[], None], helper: Helper
+) -> Iterator[Mesh]:
+    """The surface with ever less done to it."""
     edge = usual_edge(surface.vertices, surface.triangles)
     cells = tuple(share * edge for share in CELLS)
     points = surface.vertices.astype(np.float32)
     for number, (merging, step) in enumerate(SHARES):
-        order = Order(points, surface.triangles, cells, merging * tolerance_mm, step * tolerance_mm)
+        shares = (merging, EVENING if even else 0.0, step)
+        order = Order(points, surface.triangles, cells, *(share * tolerance_mm for share in shares))
         yield reduced(order) if number else helper.reduced(order, meanwhile)
-    yield surface.vertices, surface.triangles
 
 
 def reduced(order: Order) -> Mesh:
-    """The mesh after merging and manifold3d's step."""
+    """The mesh after merging, smoothing and manifold3d's step."""
     vertices, triangles = merged(order.points, order.triangles, order.cells_mm, order.most_mm)
+    vertices = evened(vertices, triangles, order.even_mm)
     return mesh_of_solid(solid_of_mesh(vertices.astype(np.float32), triangles).simplify(order.step_mm))
