@@ -17,9 +17,11 @@ from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
 from surgplan.model.volume import Grid, Volume
 from surgplan.surface.certificate import ACCEPTED, REJECTED, Certificate, Certifier
+from surgplan.surface.contour import contour
+from surgplan.surface.fidelity import level_distances, surface_samples
 from surgplan.surface.scan_boundary import scan_boundary
 from surgplan.surface.stage import SurfaceParams, make_surfaces
-from tests.surface.shapes import scan, shell, torus
+from tests.surface.shapes import Array, Distance, scan, shell, torus
 
 SPACING = (0.7, 0.7, 1.0)
 
@@ -108,7 +110,6 @@ def test_dropped_specks_are_not_lost() -> None:
     labels = LabelMap(labels.grid, voxels, labels.labels)
     volume = replace(volume, array=intensities)
     certifier = Certifier(volume, labels, labels.labels[0])
-    from surgplan.surface.contour import contour
     from surgplan.surface.finish import dropped_specks
 
     kept, gone, _ = dropped_specks(contour(volume, labels, labels.labels[0]), 1.0)
@@ -194,3 +195,22 @@ def test_an_empty_label_has_no_boundary() -> None:
 
     with pytest.raises(EmptyLabel):
         scan_boundary(volume, labels, Label(2, "nothing"))
+
+
+def test_the_crest_of_a_thin_wall_is_not_told_to_be_far() -> None:
+    """Where the scan hardly rises above the level, its gradient vanishes: to first order, 0.15 mm would be told."""
+    volume, labels = scan(crest(), (0.6, 0.6, 0.6), half_mm=14.0)
+    surface = contour(volume, labels, labels.labels[0])
+    told, away = level_distances(surface_samples(surface, 20_000), volume, labels, labels.labels[0])
+    assert len(told) > 15_000
+    assert away.max() < 0.12
+
+
+def crest() -> Distance:
+    """A disc that becomes thinner outward, until its blurred intensity no longer reaches the level."""
+
+    def distance(points: Array) -> Array:
+        away = np.hypot(points[..., 0], points[..., 1])
+        return np.asarray(np.minimum(1.6 * (1 - away / 12) - np.abs(points[..., 2]), 12 - away))
+
+    return distance

@@ -46,7 +46,7 @@ def test_merging_keeps_bodies_handles_and_volume(raw: Surface, most_mm: float) -
     assert len(triangles) < (0.75 if most_mm < 0.1 else 0.2) * len(raw.triangles)
     surface = raw.with_mesh(vertices, triangles)
     assert Contour(even).farthest(surface) < max(0.15, 0.03 + most_mm)
-    assert surface.volume_mm3 == pytest.approx(even.volume_mm3, rel=1e-3 if most_mm < 0.1 else 6e-3)
+    assert surface.volume_mm3 == pytest.approx(even.volume_mm3, rel=1e-3 if most_mm < 0.1 else 8e-3)
 
 
 def plate(thick_mm: float) -> Distance:

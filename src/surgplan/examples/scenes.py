@@ -134,6 +134,9 @@ def femur() -> Scene:
     gap = slab((3, 0, 30), (0.45, 0.1, 1.0), gap_mm)
     bone = (outer - outer.shrunk(cortex_mm)) - gap
     marrow = outer.shrunk(cortex_mm) - gap
+    # what is laid under the cortex reaches into it: else its own blurred edge would lie under the cortex's, which then
+    # were at half height elsewhere than where it ends
+    under = outer.shrunk(cortex_mm / 2) - gap
     muscle = capsule((-5, 5, 260), (0, 5, -260), 78)
     truth = {
         "volumes_mm3": {"femur": volume_mm3(bone), "marrow": volume_mm3(marrow)},
@@ -142,7 +145,7 @@ def femur() -> Scene:
         "head": {"centre_mm": [-42.0, -5.0, 182.0], "radius_mm": 23.0},
         "side": "left",
     }
-    parts = (Part("thigh", muscle, SOFT), Part("marrow", marrow, MARROW), Part("femur", bone, BONE))
+    parts = (Part("thigh", muscle, SOFT), Part("marrow", under, MARROW), Part("femur", bone, BONE))
     return Scene("femur", parts, (-90, -85, -205), (90, 95, 215), truth)
 
 

@@ -33,6 +33,9 @@ FEWEST = 50
 PEELED = 2
 """So many layers of voxels are taken off to find how bright the structure is."""
 
+THICK_SHARE = 0.25
+"""A structure of which less is left after that is thin: nearly all of its voxels are blurred."""
+
 MOST_LOPSIDED = 0.3
 """How far from half height the level may be, as a share of the step: farther, the edge is none of this kind."""
 
@@ -60,10 +63,12 @@ def made_linear(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volume,
     near = grown(mask)
     ring = field[grown(near) & ~near]
     ring = ring[ring < 0]
-    inside = _plateau(field, mask)
+    inside, thick = _plateau(field, mask)
     if not len(ring) or np.median(inside) <= 0:
         return unchanged
     bright, dark = float(np.median(inside)), float(np.median(ring))
+    if not thick:
+        bright = max(bright, -dark)
     middle = -dark / (bright - dark)
     if abs(middle - 0.5) > MOST_LOPSIDED:
         return unchanged
@@ -79,8 +84,11 @@ def made_linear(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volume,
     return Volume(grid, linear, volume.modality), LabelMap(grid, np.ascontiguousarray(values), others), here
 
 
-def _plateau(field: Field, mask: Bools) -> Field:
+def _plateau(field: Field, mask: Bools) -> tuple[Field, bool]:
     """(n,) values of the brightest layer of the mask: all of it, without its outermost voxels, or without the next too.
+
+    Also whether it is so thick that the last one has enough of it: else no voxel may be as bright as the structure
+    itself, and only a level that lies half way tells how bright that is.
 
     The outermost voxels are blurred: with them, a thin wall would seem darker than it is, and its edge farther out.
     Deeper layers may be darker, like the marrow in a filled bone.
@@ -92,7 +100,8 @@ def _plateau(field: Field, mask: Bools) -> Field:
         if len(layer) < FEWEST:
             break
         layers.append(layer)
-    return max(layers, key=lambda layer: float(np.median(layer)))
+    thick = len(layers) > PEELED and len(layers[-1]) > THICK_SHARE * len(layers[0])
+    return max(layers, key=lambda layer: float(np.median(layer))), thick
 
 
 def _inverse_normal(share: Field, clip: float, middle: float) -> Field:

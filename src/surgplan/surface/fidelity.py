@@ -19,6 +19,19 @@ from surgplan.surface.ruler import Ruler
 SAMPLES = 20_000
 """Points at which a distance between surfaces is measured, each way."""
 
+FAR_MM, FARTHEST_MM = 0.1, 2.0
+"""What seems to be farther than the one from a crossing of the level is looked for along lines, up to the other."""
+
+LINE_STEPS = 16
+"""Places at which a line is looked at."""
+
+WAYS = np.stack(np.meshgrid(*3 * [[-1.0, 0.0, 1.0]]), axis=-1).reshape(-1, 3)
+WAYS = WAYS[WAYS.any(axis=1)] / np.linalg.norm(WAYS[WAYS.any(axis=1)], axis=1, keepdims=True)
+"""(26, 3) unit vectors along the grid's axes and diagonals."""
+
+MOST_SEARCHED = 2_000
+"""So many places are looked at in this way, those that seem farthest."""
+
 FEWEST = 10
 """Fewer points tell no distance."""
 
@@ -141,8 +154,10 @@ def distance_to_scan(surface: Surface, volume: Volume, labels: LabelMap) -> Dist
 def level_distances(points: Array, volume: Volume, labels: LabelMap, label: Label) -> tuple[NDArray[np.int64], Array]:
     """Numbers of those of the points, (n, 3) LPS mm, where the scan decides, and their distances to the level set, mm.
 
-    To first order, the distance is |intensity − level| / |gradient|. The scan does not decide beside voxels whose label
-    contradicts the level, outside of the scan, and where the gradient is too weak (below a fifth of its median).
+    To first order, the distance is |intensity − level| / |gradient|. That overestimates by far where the gradient is
+    weak, as on the crest of a thin wall; so what seems far is looked for along straight lines (`_along_lines`). The
+    scan does not decide beside voxels whose label contradicts the level, outside of the scan, and where the gradient is
+    too weak (below a fifth of its median).
 
     Source: Taubin, "Distance approximations for rasterizing implicit curves", ACM TOG 13(1), 1994.
     """
@@ -165,7 +180,35 @@ def level_distances(points: Array, volume: Volume, labels: LabelMap, label: Labe
         slopes.append(rise / volume.grid.spacing[axis])
     steepness = np.linalg.norm(slopes, axis=0)
     steep = steepness > 0.2 * np.median(steepness)
-    return number[steep], np.abs(offset[steep]) / steepness[steep]
+    ijk, offset, steepness = ijk[steep], offset[steep], steepness[steep]
+    away = np.abs(offset) / steepness
+    seem_far = np.argsort(away)[::-1][:MOST_SEARCHED]
+    seem_far = seem_far[away[seem_far] > FAR_MM]
+    uphill = (np.array(slopes)[:, steep] / steepness).T
+    away[seem_far] = _along_lines(ijk[seem_far], offset[seem_far], away[seem_far], uphill[seem_far], volume, level)
+    return number[steep], away
+
+
+def _along_lines(ijk: Array, offset: Array, away: Array, uphill: Array, volume: Volume, level: float) -> Array:
+    """(n,) distance, mm, from each place to where the intensity crosses the level on a straight line from there.
+
+    The nearest crossing along the gradient, `uphill` (n, 3), and along the grid's axes and diagonals; what was there
+    before, `away`, when there is none within half as much again. Each crossing is a point of the boundary, so what is
+    told is never too little.
+    """
+    best, top = np.full(len(ijk), np.inf), np.array(volume.grid.size) - 1.0
+    reach = np.minimum(1.5 * away, FARTHEST_MM)
+    for way in (-np.sign(offset)[:, None] * uphill, *WAYS):
+        step = np.broadcast_to(way, ijk.shape) / volume.grid.spacing
+        before, at_before = offset, np.zeros(len(ijk))
+        for turn in range(1, LINE_STEPS + 1):
+            at = reach * turn / LINE_STEPS
+            here = trilinear(volume.array, np.clip(ijk + at[:, None] * step, 0, top)) - level
+            across = (here > 0) != (before > 0)
+            share = np.abs(before) / np.maximum(np.abs(before) + np.abs(here), 1e-12)
+            best = np.where(across, np.minimum(best, at_before + share * (at - at_before)), best)
+            before, at_before = here, at
+    return np.where(np.isfinite(best), best, away)
 
 
 def _scan_decides(ijk: Array, volume: Volume, labels: LabelMap, value: int, level: float) -> NDArray[np.bool_]:

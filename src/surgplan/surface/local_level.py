@@ -26,6 +26,10 @@ RING_MM = 3.0
 SPREAD_MM = 2.0
 """Standard deviation of the neighbourhood over which they are averaged."""
 
+THICK_MM = 2.0
+"""Parts that are nowhere deeper than this are too thin for their blurred intensity to reach the plateau: there, the
+structure's own plateau counts."""
+
 LEAST_WEIGHT = 1e-3
 """With a smaller share of such voxels in the neighbourhood, the label's own level holds."""
 
@@ -39,8 +43,10 @@ def at_local_level(volume: Volume, labels: LabelMap, label: Label) -> tuple[Volu
     Both are cropped to the label's surroundings. The label must have a level and be brighter than it. Voxels that
     contradict the label's level, because they were filled, closed or cut, stay as they are; so do other structures.
 
-    Source: Spoor, Zonneveld and Macho, "Linear measurements of cortical bone and dental enamel by computed tomography",
-    American Journal of Physical Anthropology 91, 1993 (half-maximum height).
+    Sources: Spoor, Zonneveld and Macho, "Linear measurements of cortical bone and dental enamel by computed
+    tomography", American Journal of Physical Anthropology 91, 1993 (half-maximum height); for thin walls, whose
+    intensity is taken to be that of thick ones, Treece, Gee, Mayhew and Poole, "High resolution cortical bone thickness
+    measurement from clinical CT data", Medical Image Analysis 14, 2010.
     """
     assert label.level is not None
     box = _surroundings(labels, label)
@@ -83,7 +89,12 @@ def _levels(
 
     depth = distance(mask, spacing, BLUR_MM + RING_MM)
     rim = grown(mask) & grown(~mask)
-    inner, inner_weight = _average(intensity, (depth > BLUR_MM) & (depth < BLUR_MM + RING_MM) & ~rim, spacing)
+    deep = (depth > BLUR_MM) & (depth < BLUR_MM + RING_MM) & ~rim
+    deep &= distance(depth > THICK_MM, spacing, 2 * THICK_MM) > -THICK_MM
+    inner, inner_weight = _average(intensity, deep, spacing)
+    if deep.any():
+        thin = inner_weight <= LEAST_WEIGHT
+        inner[thin], inner_weight[thin] = np.median(intensity[deep]), 1
     # what is as bright and yet no part of it is another structure that touches, not what its edge is measured against
     around = (depth < -BLUR_MM) & (depth > -BLUR_MM - RING_MM) & ~rim & (intensity < fallback)
     outer, outer_weight = _average(intensity, around, spacing)
