@@ -12,9 +12,10 @@ from surgplan.case.needs import STAGE_NEEDS, check_needs, free_memory, run_bytes
 from surgplan.case.workshop import STAGES
 from surgplan.errors import OutOfResources
 from surgplan.formats.images import write_volume
-from surgplan.formats.segmentations import read_labels
+from surgplan.formats.segmentations import read_labels, write_labels
 from tests.program import program_words, surgplan, surgplan_here
 from tests.segment.shapes import ball, grid, scan
+from tests.surface.shapes import BONE, halves
 
 
 def test_every_stage_has_its_needs() -> None:
@@ -71,6 +72,25 @@ def test_no_stage_takes_more_than_is_predicted(tmp_path: Path) -> None:
         predicted = 200_000_000 + STAGE_NEEDS[name].memory * volume.stat().st_size
         predicted += surface_bytes(read_labels(labels)) if name == "surface" else 0
         assert peak < predicted, f"{name} took {peak / 1e6:.0f} MB of {predicted / 1e6:.0f} predicted"
+
+
+@pytest.mark.slow
+def test_joined_surfaces_take_no_more_than_is_predicted(tmp_path: Path) -> None:
+    for number, spacing in enumerate([(0.8, 0.8, 1.2), (0.8, 0.8, 2.0)]):
+        volume, labels = tmp_path / f"{number}.nrrd", tmp_path / f"{number}.seg.nrrd"
+        scan, found = halves(spacing, BONE, 540.0, radius=30.0)
+        write_volume(volume, scan)
+        write_labels(labels, found)
+        peak = _peak_bytes(
+            program_words("surface", labels, "--volume", volume, "-o", tmp_path / f"{number}", "--joined")
+        )
+        predicted = 200_000_000 + STAGE_NEEDS["surface"].memory * volume.stat().st_size + surface_bytes(found, True)
+        assert peak < predicted, f"{peak / 1e6:.0f} MB of {predicted / 1e6:.0f} predicted"
+
+
+def test_joined_surfaces_are_all_made_at_once() -> None:
+    _, found = halves((1.5, 1.5, 1.4), BONE, 540.0, radius=8.0)
+    assert surface_bytes(found, joined=True) > 4 * surface_bytes(found)
 
 
 def _peak_bytes(words: list[str]) -> int:

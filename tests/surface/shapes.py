@@ -50,6 +50,25 @@ def scan(
     distance: Distance, spacing: tuple[float, float, float], half_mm: float = 33.0, seed: int = 1
 ) -> tuple[Volume, LabelMap]:
     """A CT of the body with a point spread of 0.6 mm and noise of 20 HU, on an oblique grid, and its label map."""
+    grid, points = oblique(spacing, half_mm)
+    volume = noisy(grid, SOFT + (BONE - SOFT) * ndtr(distance(points) / 0.6), seed)
+    return volume, LabelMap(grid, (volume.array > LEVEL).astype(np.uint8), (Label(1, "body", level=LEVEL),))
+
+
+def halves(
+    spacing: tuple[float, float, float], second: float, level: float | None, radius: float
+) -> tuple[Volume, LabelMap]:
+    """A CT of a ball, of bone for x > 0 and of `second` HU with a `level` for x < 0, and the label map of the two."""
+    grid, points = oblique(spacing, radius + 2.5)
+    away, x = np.linalg.norm(points, axis=-1), points[..., 0]
+    within = second + (BONE - second) * ndtr(x / 0.6)
+    labels = Label(1, "one", level=LEVEL), Label(2, "two", level=level)
+    array = np.where(away < radius, np.where(x > 0, 1, 2), 0).astype(np.uint8)
+    return noisy(grid, SOFT + (within - SOFT) * ndtr((radius - away) / 0.6), 1), LabelMap(grid, array, labels)
+
+
+def oblique(spacing: tuple[float, float, float], half_mm: float) -> tuple[Grid, Array]:
+    """A grid turned about z, with its middle near the origin, and its places, (k, j, i, 3) LPS mm."""
     steps = np.array(spacing)
     size = np.ceil(2 * half_mm / steps).astype(int)
     angle = 0.3
@@ -58,8 +77,10 @@ def scan(
     grid = Grid(tuple(size), steps, origin, direction)
     k, j, i = np.indices(grid.shape)
     points = grid.lps_from_ijk.apply(np.stack([i, j, k], axis=-1).reshape(-1, 3)).reshape(*grid.shape, 3)
-    cover = ndtr(distance(points) / 0.6)
+    return grid, points
+
+
+def noisy(grid: Grid, values: Array, seed: int) -> Volume:
+    """The values with noise of 20 HU."""
     noise = np.random.default_rng(seed).normal(0, 20, grid.shape)
-    values = np.rint(SOFT + (BONE - SOFT) * cover + noise).astype(np.int16)
-    volume = Volume(grid, values, Modality.CT)
-    return volume, LabelMap(grid, (values > LEVEL).astype(np.uint8), (Label(1, "body", level=LEVEL),))
+    return Volume(grid, np.rint(values + noise).astype(np.int16), Modality.CT)

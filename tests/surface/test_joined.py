@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
-from surgplan.model.volume import Grid, Modality, Volume
+from surgplan.model.volume import Grid, Volume
 from surgplan.surface import contour as contouring
 from surgplan.surface.joined import parting_of, touching
 from surgplan.surface.prepared import prepared_together
@@ -21,8 +20,9 @@ from surgplan.surface.stage import SurfaceParams, SurfaceResult, make_surfaces
 from surgplan.surface.tetrahedra import CHAINS, CODES, walls
 from surgplan.surface.topology import topology
 from surgplan.surface.walls import Walls, wall_contour
+from tests.surface.shapes import BONE, halves
 
-RADIUS, SOFT, BONE, TUMOUR = 8.0, 40.0, 1040.0, 140.0
+RADIUS, TUMOUR = 8.0, 140.0
 BALL = 4 / 3 * np.pi * RADIUS**3
 NAMES = ("one", "two", "three")
 
@@ -31,24 +31,6 @@ def labels_of(array: NDArray[np.integer], levels: tuple[float | None, ...], grid
     grid = grid or Grid(array.shape[::-1], (0.7, 0.9, 1.2), (3.0, -4.0, 5.0))
     labels = tuple(Label(n + 1, NAMES[n], level=level) for n, level in enumerate(levels))
     return LabelMap(grid, array.astype(np.uint8), labels)
-
-
-def halves(
-    spacing: tuple[float, float, float], second: float, level: float | None, seed: int = 1
-) -> tuple[Volume, LabelMap]:
-    """A ball of bone for x > 0 and of `second` HU for x < 0, in soft tissue; point spread 0.6 mm, noise 20 HU."""
-    steps = np.array(spacing)
-    size = np.ceil(2 * (RADIUS + 2.5) / steps).astype(int)
-    direction = np.array([[np.cos(0.3), -np.sin(0.3), 0], [np.sin(0.3), np.cos(0.3), 0], [0, 0, 1]])
-    grid = Grid(tuple(size), steps, direction @ (-(size - 1) / 2 * steps) + [0.13, -0.21, 0.07], direction)
-    k, j, i = np.indices(grid.shape)
-    points = grid.lps_from_ijk.apply(np.stack([i, j, k], axis=-1).reshape(-1, 3)).reshape(*grid.shape, 3)
-    away, x = np.linalg.norm(points, axis=-1), points[..., 0]
-    within = second + (BONE - second) * ndtr(x / 0.6)
-    values = SOFT + (within - SOFT) * ndtr((RADIUS - away) / 0.6)
-    values += np.random.default_rng(seed).normal(0, 20, grid.shape)
-    array = np.where(away < RADIUS, np.where(x > 0, 1, 2), 0)
-    return Volume(grid, np.rint(values).astype(np.int16), Modality.CT), labels_of(array, (540.0, level), grid)
 
 
 def raw_walls(volume: Volume | None, labels: LabelMap) -> Walls:
@@ -120,7 +102,7 @@ def test_every_layout_of_a_tetrahedron_parts_each_pair_of_its_structures() -> No
     ],
 )
 def test_two_halves_of_a_ball_are_the_ball(spacing: tuple[float, float, float], second: float, level: float) -> None:
-    volume, labels = halves(spacing, second, level)
+    volume, labels = halves(spacing, second, level, RADIUS)
     made = make_surfaces(volume, labels, SurfaceParams(joined=True, tolerance_mm=0.1))
     one, two = made.surfaces
     assert all(told.topology.ok for told in made.measures)
@@ -142,14 +124,14 @@ def test_two_halves_of_a_ball_are_the_ball(spacing: tuple[float, float, float], 
 
 @pytest.mark.slow
 def test_touching_bones_for_themselves_overlap_and_that_is_what_joined_is_for() -> None:
-    volume, labels = halves((0.8, 0.8, 1.2), BONE, 540.0)
+    volume, labels = halves((0.8, 0.8, 1.2), BONE, 540.0, RADIUS)
     one, two = make_surfaces(volume, labels, SurfaceParams()).surfaces
     assert (as_solid(one) ^ as_solid(two)).volume() > 0.01 * BALL
 
 
 @pytest.mark.slow
 def test_the_local_level_of_bone_is_not_taken_from_the_bone_beside_it() -> None:
-    volume, labels = halves((0.7, 0.7, 1.0), BONE, 540.0)
+    volume, labels = halves((0.7, 0.7, 1.0), BONE, 540.0, RADIUS)
     made = make_surfaces(volume, labels, SurfaceParams(joined=True, boundary="local-half-maximum", tolerance_mm=0.1))
     one, two = (surface.vertices for surface in made.surfaces)
     away = np.linalg.norm(one[~np.isin(one, two).all(axis=1)], axis=1)
@@ -163,7 +145,7 @@ def made_in_pieces(volume: Volume | None, labels: LabelMap, voxels: int, monkeyp
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.2), (1.0, 1.0, 2.0)])
 def test_slabs_give_what_one_piece_gives(spacing: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch) -> None:
-    volume, labels = halves(spacing, TUMOUR, 90.0)
+    volume, labels = halves(spacing, TUMOUR, 90.0, RADIUS)
     whole = made_in_pieces(volume, labels, 10**9, monkeypatch)
     pieces = made_in_pieces(volume, labels, 1, monkeypatch)
     np.testing.assert_allclose(pieces.vertices, whole.vertices, atol=1e-9)
@@ -232,7 +214,7 @@ def test_the_walls_shared_are_told() -> None:
 
 
 def test_the_same_input_gives_the_same_walls() -> None:
-    volume, labels = halves((1.2, 1.2, 1.4), TUMOUR, 90.0)
+    volume, labels = halves((1.2, 1.2, 1.4), TUMOUR, 90.0, RADIUS)
     once, again = (make_surfaces(volume, labels, SurfaceParams(joined=True)) for _ in range(2))
     for one, two in zip(once.surfaces, again.surfaces, strict=True):
         assert one.vertices.tobytes() == two.vertices.tobytes()

@@ -272,7 +272,9 @@ class _Run:
         return record
 
     def _run(self, stage: Stage) -> StepOutput[Any]:
-        more = surface_bytes(self.workshop.labels) if stage.name == "surface" else 0
+        more = 0
+        if stage.name == "surface":
+            more = surface_bytes(self.workshop.labels, self.plan.recipe.surface.joined)
         if stage.name == "segment":
             more = segment_bytes(self.workshop.volume, self.plan.recipe.segment)
         check_needs(stage.name, self._volume_bytes(stage), self.folder, more)

@@ -32,6 +32,7 @@ def command(labels: Path, volume: Path | None, target: Path, overwrite: bool, ou
     """
     existing(labels)
     from surgplan.case.certificates import CERTIFICATE
+    from surgplan.case.needs import check_needs, surface_bytes
     from surgplan.case.steps import surface_step
     from surgplan.formats.atomic import refuse_overwriting
     from surgplan.formats.images import read_volume
@@ -42,6 +43,8 @@ def command(labels: Path, volume: Path | None, target: Path, overwrite: bool, ou
     for name in (*(f"{label.file_stem}.ply" for label in found.labels), CERTIFICATE):
         refuse_overwriting(target / name, overwrite)
     scan = read_volume(existing(volume)) if volume else None
+    params = SurfaceParams.from_table(given(options), "command line")
+    check_needs("surface", scan.array.nbytes if scan else 0, target, surface_bytes(found, params.joined))
     sides = check_sides(found, scan)
-    made = surface_step(scan, found, SurfaceParams.from_table(given(options), "command line"), target)
+    made = surface_step(scan, found, params, target)
     output.result(Result(tuple(file.path for file in made.written), (*sides, *made.findings), made.results))
