@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from surgplan.cli.main import run
 from surgplan.errors import BadInput
 from surgplan.formats.meshes import read_meshes, write_mesh, write_meshes
 from surgplan.formats.threemf import read_placings, read_threemf
-from surgplan.model.labels import Label
+from surgplan.model.labels import Code, Label, Side
 from tests.formats.mesh_shapes import ball, by_trimesh, wedge
 
 
@@ -45,6 +46,30 @@ def test_several_files_become_one_coloured_3mf(tmp_path: Path, capsys: pytest.Ca
     reader.ReadFromFile(str(target))
     assert reader.GetWarningCount() == 0
     assert list(model.GetOutbox().MaxCoordinate) == pytest.approx(plate.bounds[1], abs=1e-3)
+
+
+ALL = (".stl", ".ply", ".obj", ".vtp", ".glb", ".3mf")
+FULL = Label(1, "Left femur ü", (12, 200, 255), Side.LEFT, Code("SCT", "71341001", "Femur"), 226.5)
+
+
+@pytest.mark.parametrize("first", ALL)
+@pytest.mark.parametrize("second", ALL)
+def test_between_all_pairs_of_formats_nothing_moves_and_what_has_a_place_is_kept(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    meant = ball(FULL)
+    write_mesh(tmp_path / "meant.ply", meant)
+    steps = [tmp_path / "meant.ply", tmp_path / f"one{first}", tmp_path / f"two{second}"]
+    for source, target in itertools.pairwise(steps):
+        assert run(["convert", str(source), "-o", str(target), "-q"]) == 0
+    found = read_meshes(steps[-1])
+    (surface,) = found.surfaces
+    assert (found.unit, found.frame, found.assumed) == ("mm", "LPS", ())
+    assert surface.corners == pytest.approx(meant.corners, abs=1e-5 if ".3mf" in (first, second) else 0)
+    if ".stl" not in (first, second):
+        assert (surface.label.name, surface.label.color, surface.label.side) == (FULL.name, FULL.color, FULL.side)
+        if ".3mf" not in (first, second):
+            assert surface.label == FULL
 
 
 def test_names_that_collide_are_told_apart(tmp_path: Path) -> None:

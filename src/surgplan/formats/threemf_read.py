@@ -16,7 +16,7 @@ from surgplan.formats.mesh_units import UNITS_MM, placed
 from surgplan.formats.threemf_model import Model, Object, parsed_model
 from surgplan.formats.threemf_package import model_part
 from surgplan.model.frames import LPS, PRINT, Array, Transform
-from surgplan.model.labels import LONGEST_NAME, Label, Side
+from surgplan.model.labels import LONGEST_NAME, Label, Side, file_stem
 from surgplan.model.plate import Assembly, Plate
 from surgplan.model.surface import Surface
 
@@ -156,7 +156,7 @@ class _Builder:
         if each.kind in ("support", "solidsupport"):
             measured = f"`{name}` is a support, not a part of the model"
             self.findings.append(Finding("support", Level.WARN, measured, subject=self.path.name))
-        side = Side(self.model.metadata.get(f"surgplan:side.{name.lower()}", ""))
+        side = Side(self.model.metadata.get(f"surgplan:side.{file_stem(name)}", ""))
         label = Label(len(self.parts) + 1, name, each.color, side)
         self.parts.append(Part(label, vertices, triangles))
 

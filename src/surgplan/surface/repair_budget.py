@@ -117,9 +117,16 @@ def places_of_lost_bodies(
     for first, end in pairwise(starts.tolist()):
         corners = before.vertices[before.triangles[order[first:end]]]
         size = float(np.linalg.norm(np.ptp(corners.reshape(-1, 3), axis=0)))
-        every = max(1, len(corners) // PER_BODY)
-        some = corners[::every]
-        some = np.concatenate([some[:, 0], some.mean(axis=1), *((some[:, n] + some[:, n - 1]) / 2 for n in range(3))])
+        some = _points(corners)
         if ruler(some).min() > LOST * size and not (excused is not None and excused(some).all()):
             lost.append(tuple(some[0].tolist()))
     return tuple(lost)
+
+
+def _points(corners: Array) -> Array:
+    """(k, 3) points of `PER_BODY` triangles, corners (m, 3, 3), in which equal steps of accumulated area end."""
+    a, b, c = corners.transpose(1, 0, 2)
+    area = np.cumsum(np.linalg.norm(np.cross(b - a, c - a), axis=1))
+    steps = (np.arange(PER_BODY) + 0.5) / PER_BODY * area[-1]
+    some = corners[np.minimum(np.searchsorted(area, steps), len(area) - 1)]
+    return np.concatenate([some[:, 0], some.mean(axis=1), *((some[:, n] + some[:, n - 1]) / 2 for n in range(3))])
