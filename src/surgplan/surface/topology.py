@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from surgplan.model.frames import Array
 from surgplan.surface.intersections import self_intersections
 from surgplan.surface.nesting import nesting
+from surgplan.surface.twins import fans_of, twins
 
 Ints = NDArray[np.int32]
 
@@ -57,22 +58,24 @@ def topology(vertices: Array, triangles: Ints, crossing: Ints | None = None) -> 
     """
     if not len(triangles):
         return Topology(0, 0, 0, False, True, True, False, 0, 0, None)
-    used = np.unique(triangles)
-    edges = _Edges(triangles, len(vertices))
+    used = np.zeros(len(vertices), dtype=bool)
+    used[triangles] = True
+    twin = twins(triangles, len(vertices))
+    edges = _edges(triangles, len(vertices), twin)
     body = bodies(vertices, triangles)
     count = int(body.max()) + 1
     if crossing is None:
         crossing = self_intersections(vertices, triangles)
     genus = None
     if edges.watertight and edges.manifold:
-        genus = int(count - (len(used) - edges.count + len(triangles)) // 2)
+        genus = int(count - (int(used.sum()) - edges.count + len(triangles)) // 2)
     return Topology(
         triangles=len(triangles),
-        vertices=len(used),
+        vertices=int(used.sum()),
         bodies=count,
         watertight=edges.watertight,
         edge_manifold=edges.manifold,
-        vertex_manifold=bool(fans(triangles, len(vertices)).max() <= 1),
+        vertex_manifold=bool(fans(triangles, len(vertices), twin).max() <= 1),
         outward=edges.consistent and _faces_outward(vertices, triangles, body, edges.watertight),
         degenerate=int(degenerate(vertices, triangles).sum()),
         self_intersections=len(crossing),
@@ -81,23 +84,35 @@ def topology(vertices: Array, triangles: Ints, crossing: Ints | None = None) -> 
     )
 
 
+@dataclass(frozen=True)
 class _Edges:
-    """Counts of the undirected edges, and whether each one's two triangles run through it in opposite directions."""
+    """Number of the undirected edges; `consistent`: each one's two triangles run through it in opposite directions."""
 
-    def __init__(self, triangles: Ints, vertices: int) -> None:
-        start = triangles.astype(np.int64).ravel()
-        end = np.roll(triangles, -1, axis=1).astype(np.int64).ravel()
-        low, high = np.minimum(start, end), np.maximum(start, end)
-        key = np.sort((low * vertices + high) * 2 + (start < end))
-        edge = key >> 1
-        first = np.flatnonzero(np.concatenate([[True], edge[1:] != edge[:-1]]))
-        uses = np.diff(np.append(first, len(edge)))
-        forward = np.add.reduceat(key & 1, first)
-        self.count = len(first)
-        self.watertight = bool((uses % 2 == 0).all())
-        self.manifold = bool((uses <= 2).all())
-        shared = uses > 1
-        self.consistent = bool((2 * forward[shared] == uses[shared]).all())
+    count: int
+    watertight: bool
+    manifold: bool
+    consistent: bool
+
+
+def _edges(triangles: Ints, vertices: int, twin: Ints | None) -> _Edges:
+    """`twin` is what `twins` tells of the same mesh: where it is closed, all is known."""
+    if twin is not None:
+        return _Edges(len(twin) // 2, watertight=True, manifold=True, consistent=True)
+    start = triangles.astype(np.int64).ravel()
+    end = np.roll(triangles, -1, axis=1).astype(np.int64).ravel()
+    low, high = np.minimum(start, end), np.maximum(start, end)
+    key = np.sort((low * vertices + high) * 2 + (start < end))
+    edge = key >> 1
+    first = np.flatnonzero(np.concatenate([[True], edge[1:] != edge[:-1]]))
+    uses = np.diff(np.append(first, len(edge)))
+    forward = np.add.reduceat(key & 1, first)
+    shared = uses > 1
+    return _Edges(
+        count=len(first),
+        watertight=bool((uses % 2 == 0).all()),
+        manifold=bool((uses <= 2).all()),
+        consistent=bool((2 * forward[shared] == uses[shared]).all()),
+    )
 
 
 def bodies(vertices: Array, triangles: Ints) -> Ints:
@@ -127,8 +142,13 @@ def _joined(number: Ints, start: Ints, end: Ints) -> Ints:
     return np.asarray(connected_components(graph, directed=False)[1][number], dtype=np.int32)
 
 
-def fans(triangles: Ints, vertices: int) -> Ints:
-    """(n,) number of fans of triangles round each vertex: 1 at every used vertex when the mesh is vertex-manifold."""
+def fans(triangles: Ints, vertices: int, twin: Ints | None) -> Ints:
+    """(n,) number of fans of triangles round each vertex: 1 at every used vertex when the mesh is vertex-manifold.
+
+    `twin` is what `twins` tells of the same mesh.
+    """
+    if twin is not None:
+        return fans_of(twin, triangles, vertices)
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -161,16 +181,20 @@ def faulty(triangles: Ints, vertices: int, crossing: Ints) -> NDArray[np.bool_]:
     _, edge, uses = np.unique(key, return_inverse=True, return_counts=True)
     forward = np.bincount(edge, start < end)
     bad = ((uses > 2) | ((uses == 2) & (forward != 1)))[edge].reshape(-1, 3).any(axis=1)
-    bad |= (fans(triangles, vertices) > 1)[triangles].any(axis=1)
+    bad |= (fans(triangles, vertices, None) > 1)[triangles].any(axis=1)
     bad[crossing.ravel()] = True
     return np.asarray(bad)
 
 
 def degenerate(vertices: Array, triangles: Ints) -> NDArray[np.bool_]:
     """(m,) triangles that name a vertex twice or have no area at all."""
-    a, b, c = vertices[triangles].transpose(1, 0, 2)
-    twice = (np.diff(np.sort(triangles, axis=1), axis=1) == 0).any(axis=1)
-    return np.asarray(twice | (np.cross(b - a, c - a) == 0).all(axis=1))
+    a, b, c = triangles.T
+    found = np.asarray((a == b) | (b == c) | (c == a))
+    for start in range(0, len(triangles), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        a, b, c = np.take(vertices, triangles[part], axis=0).transpose(1, 0, 2)
+        found[part] |= (np.cross(b - a, c - a) == 0).all(axis=1)
+    return found
 
 
 def body_volumes(vertices: Array, triangles: Ints, body: Ints) -> Array:
@@ -186,13 +210,12 @@ def body_volumes(vertices: Array, triangles: Ints, body: Ints) -> Array:
 
 def is_closed(triangles: Ints, vertices: int) -> bool:
     """Whether every edge belongs to two triangles that run through it in opposite directions."""
-    edges = _Edges(triangles, vertices)
-    return edges.watertight and edges.manifold and edges.consistent
+    return len(triangles) > 0 and twins(triangles, vertices) is not None
 
 
 def faces_outward(vertices: Array, triangles: Ints) -> bool:
     """Whether neighbours agree on the side, and every shell that is no cavity encloses a positive volume."""
-    edges = _Edges(triangles, len(vertices))
+    edges = _edges(triangles, len(vertices), twins(triangles, len(vertices)))
     return edges.consistent and _faces_outward(vertices, triangles, bodies(vertices, triangles), edges.watertight)
 
 
