@@ -10,6 +10,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,10 @@ def unpacked(data: bytes) -> list[bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found += [archive.read(name) for name in archive.namelist()]
     at = data.find(b"\x1f\x8b\x08")
-    if at >= 0:
-        found.append(zlib.decompressobj(31).decompress(data[at:]))
+    while at >= 0:
+        with suppress(zlib.error):  # in a picture, three such bytes may stand by chance
+            found.append(zlib.decompressobj(31).decompress(data[at:]))
+        at = data.find(b"\x1f\x8b\x08", at + 1)
     return found
 
 

@@ -6,6 +6,7 @@ that is a warning. All else is refused.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -40,7 +41,11 @@ class Needle:
 
     secret: Secret
     text: str
-    chance: bool
+
+    @cached_property
+    def chance(self) -> bool:
+        """Whether it may stand somewhere without being about the patient: for most spellings, nobody has to know."""
+        return _is_chance(self.secret, self.text)
 
     @cached_property
     def codes(self) -> tuple[bytes, ...]:
@@ -59,7 +64,7 @@ def needles(header: Header) -> list[Needle]:
     for secret in header.secrets:
         for text in _spellings(secret):
             if text not in header.technical:
-                made.setdefault(text, Needle(secret, text, _is_chance(secret, text)))
+                made.setdefault(text, Needle(secret, text))
     return list(made.values())
 
 
@@ -103,8 +108,9 @@ def vocabulary() -> frozenset[str]:
     """Every word of surgplan's own sources, templates and profiles, in lower case."""
     package = Path(__file__).resolve().parents[1]
     found: set[str] = set()
-    for path in package.rglob("*"):
-        if path.suffix in (".py", ".j2", ".toml") and path.is_file():
+    for folder, folders, names in os.walk(package):
+        folders[:] = [name for name in folders if name != "node_modules"]  # what the viewer is built with
+        for path in (Path(folder, name) for name in names if name.endswith((".py", ".j2", ".toml"))):
             found |= set(re.findall(r"[^\W\d_]+|\d+", path.read_text("utf-8").casefold()))
     return frozenset(found)
 
