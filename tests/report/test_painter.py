@@ -50,20 +50,20 @@ def test_what_is_given_up_leaves_no_process_behind():
 
 def test_a_child_that_takes_too_long_or_ends_is_told(monkeypatch):
     monkeypatch.setattr(painter, "TIME_LIMIT_S", 0.2)
-    slow = Painter((8, 8))
+    slow = Painter()
     try:
         with pytest.raises(CannotRender, match="did not end within"):
-            slow.draw([], 1, lambda number, frame: frame).result()
+            slow.draw([], 1).result()
     finally:
         slow.close()
     monkeypatch.setattr(painter, "TIME_LIMIT_S", 60.0)
-    broken = Painter((8, 8))
+    broken = Painter()
     try:
         with pytest.raises(CannotRender, match="the drawing process ended with code 1"):
-            broken.draw([b"no JSON\n"], 1, lambda number, frame: frame).result()
+            broken.draw([b"no JSON\n"], 1).result()
     finally:
         broken.close()
-    given_up = Painter((8, 8))
+    given_up = Painter()
     given_up.close()
     with pytest.raises((RuntimeError, CancelledError)):
-        given_up.draw([], 0, lambda number, frame: frame).result()
+        given_up.draw([], 0).result()

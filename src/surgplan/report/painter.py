@@ -11,13 +11,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 TIME_LIMIT_S = 120.0
 """How long an order may take."""
@@ -25,8 +21,8 @@ ENVIRONMENT = {"VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow", "LIBGL_ALWAYS_
 """VTK would look for an X server first, and crash where there is no libX11; without EGL it takes OSMesa by itself.
 Mesa draws in software, so that pictures do not depend on the graphics card."""
 
-T = TypeVar("T")
-Frame = NDArray[np.uint8]
+LENGTH_BYTES = 4
+"""Before each picture, the child tells its length, least byte first."""
 
 
 class CannotRender(RuntimeError):
@@ -36,19 +32,15 @@ class CannotRender(RuntimeError):
 class Painter:
     """The child process `render_child.py`, and the thread that talks with it. Whoever begins one must close it."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
-        self._size = size
+    def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "drawing")
         self._told = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self._child: subprocess.Popen[bytes] | None = None
         self._closed = False
 
-    def draw(self, order: Sequence[bytes], count: int, finish: Callable[[int, Frame], T]) -> Future[tuple[T, ...]]:
-        """What `finish` makes of each picture's number and pixels, (height, width, 3), while the next one is drawn.
-
-        The future raises `CannotRender` when the child has ended without pictures.
-        """
-        return self._thread.submit(self._drawn, order, count, finish)
+    def draw(self, order: Sequence[bytes], count: int) -> Future[tuple[bytes, ...]]:
+        """The PNGs of so many pictures; the future raises `CannotRender` when the child has ended without them."""
+        return self._thread.submit(self._drawn, order, count)
 
     def close(self) -> None:
         """End the child, whatever it does."""
@@ -69,11 +61,10 @@ class Painter:
         if self._child is not None:
             self._child.kill()
 
-    def _drawn(self, order: Sequence[bytes], count: int, finish: Callable[[int, Frame], T]) -> tuple[T, ...]:
+    def _drawn(self, order: Sequence[bytes], count: int) -> tuple[bytes, ...]:
         child = self._child = self._child or self._begun()
-        wide, tall = self._size
         late = threading.Event()
-        made: list[T] = []
+        made: list[bytes] = []
         with _limited(child, late):
             assert child.stdin is not None
             assert child.stdout is not None
@@ -81,11 +72,12 @@ class Painter:
                 for part in order:
                     child.stdin.write(part)
                 child.stdin.flush()
-            for number in range(count):
-                pixels = child.stdout.read(wide * tall * 3)
-                if len(pixels) < wide * tall * 3:
+            for _ in range(count):
+                length = int.from_bytes(child.stdout.read(LENGTH_BYTES), "little")
+                data = child.stdout.read(length)
+                if not data or len(data) < length:
                     raise self._failure(child, late)
-                made.append(finish(number, np.frombuffer(pixels, np.uint8).reshape(tall, wide, 3)))
+                made.append(data)
         return tuple(made)
 
     def _begun(self) -> subprocess.Popen[bytes]:

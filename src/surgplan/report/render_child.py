@@ -1,4 +1,4 @@
-"""Runs in a process of its own: draws meshes with VTK. Reads orders from stdin, writes bare RGB pixels to stdout."""
+"""Runs in a process of its own: draws meshes with VTK. Reads orders from stdin, writes PNGs to stdout."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from surgplan.report.marks import draw_letters, draw_scale, draw_tags, png
+from surgplan.report.painter import LENGTH_BYTES
+from surgplan.report.surface_map import draw_legend
 
 Mesh = tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int32]]
 
@@ -32,8 +36,25 @@ def main() -> None:
         order = json.loads(line)
         stage.prepare(order, read_maps(source, order, stage.counts))
         for shot in order["shots"]:
-            target.write(stage.drawn(shot).tobytes())
+            data = finished(shot, stage.drawn(shot))
+            target.write(len(data).to_bytes(LENGTH_BYTES, "little") + data)
         target.flush()
+
+
+def finished(shot: dict[str, Any], pixels: NDArray[np.uint8]) -> bytes:
+    """The PNG of a picture, (height, width, 3), with numbers, letters, scale bar and legend drawn over it."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(pixels)
+    pen = ImageDraw.Draw(picture)
+    if shot["tags"] is not None:
+        places = np.array([[x, y] for x, y, _ in shot["tags"]]).reshape(-1, 2)
+        draw_tags(pen, picture.size, places, [name for *_, name in shot["tags"]])
+    draw_letters(pen, picture.size, shot["letters"])
+    draw_scale(pen, picture.size, shot["mm_per_pixel"])
+    if shot["legend"] is not None:
+        draw_legend(pen, picture.size, *shot["legend"])
+    return png(picture, few_colors=shot["few_colors"])
 
 
 def read_meshes(stream: BinaryIO) -> tuple[tuple[int, int], list[Mesh]]:

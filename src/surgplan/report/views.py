@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
@@ -15,10 +14,9 @@ from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.navigation.stage import NavigationPlan
 from surgplan.report.cameras import VIEWS, Camera
-from surgplan.report.marks import draw_letters, draw_scale, draw_tags, png
-from surgplan.report.painter import Frame, Painter
+from surgplan.report.painter import Painter
 from surgplan.report.pictures import Kind, Picture
-from surgplan.report.surface_map import MapKind, Maps, draw_legend, view_of
+from surgplan.report.surface_map import MapKind, Maps, view_of
 
 HEIGHT_SHARE = 0.8
 
@@ -43,9 +41,14 @@ class Shot:
     map: int = -1
     """Which of the structure's maps colours it; −1: none."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """What the child needs to know."""
+    def as_dict(self, plan: NavigationPlan | None, maps: Mapping[int, Maps]) -> dict[str, Any]:
+        """What the child needs to know: what to draw, and what to write over it."""
+        legend = maps[self.shown[0]][self.map] if self.map >= 0 else None
         return {
+            "letters": self.camera.view.letters,
+            "tags": _tags(self.camera, plan) if self.kind is Kind.PLAN and plan is not None else None,
+            "legend": (legend.easy_mm, legend.limit_mm) if legend is not None else None,
+            "few_colors": self.kind is not Kind.PLAN and legend is None,
             "eye": self.camera.view.eye,
             "up": self.camera.view.up,
             "middle": self.camera.middle.tolist(),
@@ -170,10 +173,11 @@ class Views:
     def __init__(self, surfaces: Sequence[Surface], width: int, single: int, closed: Collection[int] = ()) -> None:
         self._surfaces, self._single = surfaces, single
         self._size = (width, round(width * HEIGHT_SHARE))
-        self._painter = Painter(self._size)
+        self._painter = Painter()
         shots = structure_shots(surfaces, self._size, single)
         order = [*_meshes(surfaces, closed, self._size), *_order(surfaces, None, shots, {})]
-        self._first = self._drawn(order, shots, None, {}) if shots else None
+        self._shots = shots
+        self._first = self._painter.draw(order, len(shots)) if shots else None
 
     def __enter__(self) -> Self:
         return self
@@ -197,16 +201,11 @@ class Views:
             return ()
         shots = plan_shots(self._surfaces, plan, self._size)
         shots += map_shots(self._surfaces, maps, self._size, self._single)
-        rest = self._drawn(_order(self._surfaces, plan, shots, maps), shots, plan, maps)
-        return (*self._first.result(), *rest.result())
-
-    def _drawn(
-        self, order: Sequence[bytes], shots: Sequence[Shot], plan: NavigationPlan | None, maps: Mapping[int, Maps]
-    ) -> Future[tuple[Picture, ...]]:
-        def finish(number: int, frame: Frame) -> Picture:
-            return _finished(shots[number], frame, plan, maps)
-
-        return self._painter.draw(order, len(shots), finish)
+        rest = self._painter.draw(_order(self._surfaces, plan, shots, maps), len(shots))
+        drawn = zip((*self._shots, *shots), (*self._first.result(), *rest.result()), strict=True)
+        return tuple(
+            Picture(shot.name, shot.kind, shot.caption, png, self._size, shot.structure) for shot, png in drawn
+        )
 
 
 def render_views(
@@ -251,27 +250,16 @@ def _order(
         "points": points.tolist(),
         "paths": paths.tolist(),
         "maps": [len(maps.get(number, ())) for number in range(len(surfaces))],
-        "shots": [shot.as_dict() for shot in shots],
+        "shots": [shot.as_dict(plan, maps) for shot in shots],
     }
     colors = [one.colors.tobytes() for number in range(len(surfaces)) for one in maps.get(number, ())]
     return [json.dumps(told).encode("ascii") + b"\n", *colors]
 
 
-def _finished(shot: Shot, frame: Frame, plan: NavigationPlan | None, maps: Mapping[int, Maps]) -> Picture:
-    """Letters, scale bar and numbers drawn over the picture."""
-    from PIL import Image, ImageDraw
-
-    picture = Image.fromarray(frame)
-    pen = ImageDraw.Draw(picture)
-    if shot.kind is Kind.PLAN and plan is not None:
-        points, paths = plan_positions(plan)
-        tags = [str(number) for number in range(1, len(points) + 1)]
-        tags += [f"T{number}" for number in range(1, len(paths) + 1)]
-        draw_tags(pen, picture.size, shot.camera.project(np.vstack([points, paths[:, 0]])), tags)
-    draw_letters(pen, picture.size, shot.camera.view.letters)
-    draw_scale(pen, picture.size, shot.camera.mm_per_pixel)
-    if shot.map >= 0:
-        shown = maps[shot.shown[0]][shot.map]
-        draw_legend(pen, picture.size, shown.easy_mm, shown.limit_mm)
-    data = png(picture, few_colors=shot.kind is not Kind.PLAN and shot.map < 0)
-    return Picture(shot.name, shot.kind, shot.caption, data, picture.size, shot.structure)
+def _tags(camera: Camera, plan: NavigationPlan) -> list[tuple[float, float, str]]:
+    """Where the numbers of points and the names of trajectories stand, pixels."""
+    points, paths = plan_positions(plan)
+    names = [str(number) for number in range(1, len(points) + 1)]
+    names += [f"T{number}" for number in range(1, len(paths) + 1)]
+    places = camera.project(np.vstack([points, paths[:, 0]]))
+    return [(x, y, name) for (x, y), name in zip(places.tolist(), names, strict=True)]
