@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +222,10 @@ def test_a_mask_keeps_its_volume_without_intensities(spacing: tuple[float, float
     _, labels = scan(shell(), spacing)
     surface = contour(None, labels, labels.labels[0])
     assert surface.volume_mm3 == pytest.approx(labels.array.sum() * labels.grid.voxel_volume_mm3, rel=0.015)
+
+
+def test_a_volume_that_is_not_the_scan_is_refused() -> None:
+    """The label map itself, named as the scan: its values never cross the level of 540."""
+    volume, labels = scan(shell(), (2.0, 2.0, 2.0))
+    with pytest.raises(BadInput, match="values from 0 to 1, expected values round 540, where body ends"):
+        make_surfaces(replace(volume, array=labels.array.astype(np.int16)), labels, SurfaceParams())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from surgplan.errors import BadInput
 from surgplan.findings import Finding, Level
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
@@ -89,8 +90,6 @@ def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams
     BadInput
         The volume lies on another grid than the labels, or a surface cannot be repaired.
     """
-    from surgplan.errors import BadInput
-
     if volume is not None and not volume.grid.matches(labels.grid):
         raise BadInput(
             "label map",
@@ -98,12 +97,27 @@ def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams
             f"the volume's grid of {volume.grid.size}",
             "Segment that volume again",
         )
+    if volume is not None:
+        _refuse_other_scan(volume, labels)
     made: dict[Label, Part] = {}
     for group in _groups(labels, params):
         parts = _one(volume, labels, group[0], params) if len(group) == 1 else _together(volume, labels, group, params)
         made.update(zip(group, parts, strict=True))
     surfaces, measures, findings, distances = zip(*(made[label] for label in labels.labels), strict=True)
     return SurfaceResult(surfaces, measures, tuple(finding for found in findings for finding in found), distances)
+
+
+def _refuse_other_scan(volume: Volume, labels: LabelMap) -> None:
+    """`BadInput` when a structure's level lies beyond all intensities: this cannot be the scan that was segmented."""
+    levels = {label.name: label.level for label in labels.labels if label.level is not None}
+    if not levels:
+        return
+    low, high = volume.array.min(), volume.array.max()
+    for name, level in levels.items():
+        if not low <= level <= high:
+            found = f"holds values from {low:g} to {high:g}"
+            advice = "Name the scan that was segmented, not the label map or another scan"
+            raise BadInput("volume", found, f"values round {level:g}, where {name} ends", advice)
 
 
 def _groups(labels: LabelMap, params: SurfaceParams) -> tuple[tuple[Label, ...], ...]:
