@@ -27,6 +27,9 @@ SUSPECT = 0.6
 VERY_SUSPECT = 0.8
 """With more than this share, its neighbours are, too: the vertex's foot may lie on their common edge."""
 
+MOST_SUSPECT = 20_000
+"""No more triangles are measured, the most suspect first: where all of a noisy mesh is, that would take minutes."""
+
 SAME_MM = 1e-4
 """A vertex that moved by less, as rounding to float32 does, stays where it was."""
 
@@ -100,15 +103,15 @@ class Everywhere:
         found = told or near(self.points, self.mesh(surface), self.spacing_mm, enough_mm)
         found = self._exact(surface, self.surface.vertices, found, found.away > most_mm)
         points, found = self._with_middles(surface, found, SUSPECT * most_mm)
-        suspect = _suspect(surface, found, SUSPECT * most_mm)
-        beside = _suspect(surface, found, VERY_SUSPECT * most_mm)[self.mesh(surface).neighbours].any(axis=1)
-        probes = self._probes(surface, suspect | beside)
+        doubt = _doubt(surface, found, most_mm)
+        doubt = np.maximum(doubt, doubt[self.mesh(surface).neighbours].max(axis=1) * (SUSPECT / VERY_SUSPECT))
+        probes = self._probes(surface, _most_suspect(doubt, SUSPECT * most_mm))
         self._last = Seen(surface, points, found, probes, most_mm)
         return self._last
 
     def _with_middles(self, surface: Surface, found: Near, far_mm: float) -> tuple[Array, Near]:
         """The contour's vertices, and the middles of its triangles that have a corner farther than `far_mm`."""
-        there = (found.away > far_mm)[self.surface.triangles].any(axis=1)
+        there = _most_suspect(found.away[self.surface.triangles].max(axis=1), far_mm)
         middles = self.surface.vertices[self.surface.triangles[there]].mean(axis=1)
         count = len(middles)
         none = Near(np.full(count, -1, np.int32), np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
@@ -183,12 +186,22 @@ class Everywhere:
         return (float(seen.probes.away[out]), seen.probes.weights[out] @ corners), there
 
 
-def _suspect(surface: Surface, found: Near, far_mm: float) -> Bools:
-    """(m,) triangles to which some vertex of the contour is far, and those with a corner that none has a foot near."""
-    suspect, footed = np.zeros(len(surface.triangles), dtype=bool), np.zeros(len(surface.triangles), dtype=bool)
+def _doubt(surface: Surface, found: Near, most_mm: float) -> Floats:
+    """(m,) how far, mm, a vertex of the contour is whose foot lies in each triangle, at the most.
+
+    `most_mm` where no foot lies round a corner.
+    """
+    doubt = np.zeros(len(surface.triangles), np.float32)
     there = found.triangle >= 0
-    suspect[found.triangle[there & (found.away > far_mm)]] = True
-    footed[found.triangle[there]] = True
+    np.maximum.at(doubt, found.triangle[there], found.away[there])
     bare = np.ones(len(surface.vertices), dtype=bool)
-    bare[surface.triangles[footed]] = False
-    return suspect | bare[surface.triangles].any(axis=1)
+    bare[surface.triangles[doubt > 0]] = False
+    doubt[bare[surface.triangles].any(axis=1)] = most_mm
+    return doubt
+
+
+def _most_suspect(doubt: Floats, far_mm: float) -> Bools:
+    """(m,) which have more doubt than `far_mm`, those with most where they are too many."""
+    if np.count_nonzero(doubt > far_mm) > MOST_SUSPECT:
+        far_mm = float(np.partition(doubt, -MOST_SUSPECT)[-MOST_SUSPECT])
+    return np.asarray(doubt > far_mm)

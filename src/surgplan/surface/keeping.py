@@ -14,11 +14,15 @@ from surgplan.model.surface import Surface
 from surgplan.surface.balance import balanced
 from surgplan.surface.everywhere import Everywhere, Seen
 from surgplan.surface.near import Near, near, on_triangles
+from surgplan.surface.ruler import Ruler
 
 MOST_SHARE = 0.01
 """With more places out of tolerance than this share of the contour's vertices, the surface is too coarse to mend."""
 
-ROUNDS = 16
+ASKED = 1_000
+"""So many of those that seem too far are measured, to tell how many are."""
+
+ROUNDS = 10
 """How often places are put back and looked at again."""
 
 BACK = 0.9
@@ -50,6 +54,8 @@ def settled(surface: Surface, contour: Everywhere, most_mm: float) -> Surface | 
     weights, away = on_triangles(contour.points, found.triangle, mesh)
     away[found.triangle < 0] = np.inf
     placed = contour.placed(mesh, surface)
+    if _too_many(contour, placed, away, most_mm):
+        return None
     return _kept(contour.seen(placed, most_mm, told=Near(found.triangle, weights, away)), contour, most_mm)
 
 
@@ -57,6 +63,16 @@ def kept(surface: Surface, contour: Everywhere, most_mm: float) -> Surface | Non
     """The surface within `most_mm` of the contour everywhere, both ways; None when that is beyond mending."""
     most_mm *= MARGIN
     return _kept(contour.seen(surface, most_mm, ENOUGH * most_mm), contour, most_mm)
+
+
+def _too_many(contour: Everywhere, surface: Surface, away: NDArray[np.float32], most_mm: float) -> bool:
+    """Whether more vertices of the contour than can be mended are too far from the surface, as some of them tell."""
+    far = np.flatnonzero(away > most_mm)
+    if len(far) <= MOST_SHARE * len(away):
+        return False
+    some = far[:: max(1, len(far) // ASKED)]
+    really = Ruler(surface.vertices, surface.triangles)(contour.surface.vertices[some]) > most_mm
+    return bool(really.mean() * len(far) > MOST_SHARE * len(away))
 
 
 def _kept(seen: Seen, contour: Everywhere, most_mm: float) -> Surface | None:
@@ -105,6 +121,9 @@ class _Mending:
         self._more_vertices: list[Array] = []
         self._more_triangles: list[tuple[int, int, int]] = []
         self._changed = np.zeros(len(surface.triangles), dtype=bool)
+        corners = surface.triangles.ravel()
+        self._by_corner = np.argsort(corners, kind="stable")
+        self._first = np.searchsorted(corners[self._by_corner], np.arange(len(surface.vertices) + 1))
 
     def draw(self, triangle: int, weights: Array, place: Array, step: Array) -> None:
         """Move a place of a triangle by a step: as its corner, as a new corner on an edge, or as one within."""
@@ -125,9 +144,9 @@ class _Mending:
         return self._surface.with_mesh(vertices, np.concatenate([self._triangles, more])), changed
 
     def _move(self, number: int, step: Array) -> None:
-        round_it = (self._triangles == number).any(axis=1)
+        round_it = self._by_corner[self._first[number] : self._first[number + 1]] // 3
         if not self._changed[round_it].any():
-            self._changed |= round_it
+            self._changed[round_it] = True
             self._vertices[number] += step
 
     def _divide(self, triangle: int, at: Array) -> None:
