@@ -125,8 +125,11 @@ def test_two_halves_of_a_ball_are_the_ball(spacing: tuple[float, float, float], 
 @pytest.mark.slow
 def test_touching_bones_for_themselves_overlap_and_that_is_what_joined_is_for() -> None:
     volume, labels = halves((0.8, 0.8, 1.2), BONE, 540.0, RADIUS)
-    one, two = make_surfaces(volume, labels, SurfaceParams()).surfaces
+    made = make_surfaces(volume, labels, SurfaceParams())
+    one, two = made.surfaces
     assert (as_solid(one) ^ as_solid(two)).volume() > 0.01 * BALL
+    told = [finding for finding in made.findings if finding.check == "touching"]
+    assert [(finding.subject, finding.measured.split(":")[0]) for finding in told] == [("one", "touches two")]
 
 
 @pytest.mark.slow

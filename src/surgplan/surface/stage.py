@@ -104,7 +104,8 @@ def make_surfaces(volume: Volume | None, labels: LabelMap, params: SurfaceParams
         parts = _one(volume, labels, group[0], params) if len(group) == 1 else _together(volume, labels, group, params)
         made.update(zip(group, parts, strict=True))
     surfaces, measures, findings, distances = zip(*(made[label] for label in labels.labels), strict=True)
-    return SurfaceResult(surfaces, measures, tuple(finding for found in findings for finding in found), distances)
+    found = (*_overlapping(labels, params), *(finding for found in findings for finding in found))
+    return SurfaceResult(surfaces, measures, found, distances)
 
 
 def _refuse_other_scan(volume: Volume, labels: LabelMap) -> None:
@@ -127,6 +128,27 @@ def _groups(labels: LabelMap, params: SurfaceParams) -> tuple[tuple[Label, ...],
     if params.joined and len(labels.labels) > 1:
         return touching(labels)
     return tuple((label,) for label in labels.labels)
+
+
+def _overlapping(labels: LabelMap, params: SurfaceParams) -> tuple[Finding, ...]:
+    """That structures touch, and that their surfaces, each made for itself, reach into each other there."""
+    from surgplan.surface.joined import touching
+
+    if params.joined or len(labels.labels) == 1:
+        return ()
+    advice = "Set surface.joined = true to let them share one wall"
+    return tuple(
+        Finding(
+            "touching",
+            Level.NOTE,
+            f"touches {', '.join(other.name for other in group[1:])}: there, each surface ends up to a voxel within the "
+            "other",
+            advice=advice,
+            subject=group[0].name,
+        )
+        for group in touching(labels)
+        if len(group) > 1
+    )
 
 
 def _one(volume: Volume | None, labels: LabelMap, label: Label, params: SurfaceParams) -> list[Part]:
