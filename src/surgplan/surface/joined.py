@@ -1,8 +1,8 @@
-"""Structures that touch, finished together: smoothed, simplified and untangled so that their walls stay shared."""
+"""Structures that touch: which they are, what parts them, and what becomes of their specks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,40 +12,13 @@ from surgplan.findings import Finding, Level
 from surgplan.model.frames import Array
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.volume import Volume
-from surgplan.surface.fidelity import Contour
-from surgplan.surface.finish import SMOOTHING_SHARE, untangled
-from surgplan.surface.merging import merged_but, usual_edge
 from surgplan.surface.prepared import Prepared
-from surgplan.surface.smooth import smooth
 from surgplan.surface.tetrahedra import EDGES
-from surgplan.surface.thinning import thinned
-from surgplan.surface.topology import Topology, bodies, body_volumes, topology
+from surgplan.surface.topology import bodies, body_volumes
 from surgplan.surface.wall_fields import Parting, Told
 from surgplan.surface.walls import Walls
 
-CELLS, MERGING = (1.4, 2.8), 0.2
-"""Cells in which vertices are merged first, in lengths of the usual edge, and the share of the tolerance that they may
-lie beside their common plane."""
-
-STEPS = (0.2, 0.3, 0.4)
-"""Shares of the tolerance for taking out vertices, one upon the other: together they move the surface by twice the
-last one at the most, as a rule."""
-
-SEAM_ROUNDS, SHRINK, GROW = 10, 0.33, -0.34
-"""Rounds of smoothing along lines where three structures meet, and the two steps of each, which together do not
-shrink (Taubin, "A signal processing approach to fair surface design", SIGGRAPH 1995)."""
-
-MOST_COARSE_MM = 5.0
-"""Merging down to a number of triangles never goes beyond this distance from a plane."""
-
-COARSER = 1.4
-"""Growth of that distance while there are too many triangles."""
-
-
 Ints = NDArray[np.int32]
-
-NO_PAIRS = np.empty((0, 2), np.int32)
-NONE: tuple[Finding, ...] = ()
 
 
 def touching(labels: LabelMap) -> tuple[tuple[Label, ...], ...]:
@@ -128,126 +101,6 @@ def _without_small(
     faces[turned] = faces[turned, ::-1]
     dropped = walls.triangles[there[left]], walls.sides[there[left]]
     return replace(walls, triangles=faces[keep], sides=np.sort(sides[keep], axis=1)), dropped, volumes[small]
-
-
-def finished_walls(
-    walls: Walls,
-    contours: Mapping[Label, Contour],
-    tolerance_mm: float,
-    smoothing: bool,
-    max_triangles: int | None,
-    watch: Callable[[str, Walls], None] = lambda *_: None,
-) -> tuple[Walls, dict[Label, Topology], tuple[Finding, ...]]:
-    """The walls smoothed and simplified within the tolerance, and the topology of each structure's surface.
-
-    `contours` hold each structure's surface as it was contoured; `watch` sees the walls after each step. Vertices of
-    the result are exact in float32. No repair may change one structure alone: where crossing triangles cannot be
-    relaxed, less is simplified, then nothing, then nothing is smoothed either.
-    """
-    watch("contour", walls)
-    smoothed = smoothed_walls(walls, SMOOTHING_SHARE * tolerance_mm) if smoothing else walls
-    watch("smooth", smoothed)
-
-    def relaxed(made: Walls) -> tuple[Walls, Ints, tuple[Finding, ...]]:
-        return _untangled(made, smoothed, walls, tolerance_mm, next(iter(contours)))
-
-    # where walls meet at small angles, smoothing makes triangles cross: relaxed at once, they stay out of what follows
-    merged, _, notes = relaxed(_merged_walls(smoothed, MERGING * tolerance_mm))
-    stages = [walls, smoothed, merged, *_thinned(merged, contours, tolerance_mm, max_triangles)]
-    watch("simplify", stages[-1])
-    for stage in reversed(stages):
-        made, crossing, findings = relaxed(stage)
-        told = _judged(made, crossing, tuple(contours))
-        if all(each.ok for each in told.values()):
-            break
-    return made, told, (*notes, *findings)
-
-
-def smoothed_walls(walls: Walls, most_mm: float) -> Walls:
-    """The walls without their finest ripples; each vertex moves by `most_mm` at the most.
-
-    The lines where three structures meet are smoothed along themselves, everything else as `smooth` does.
-    """
-    moved = walls.with_vertices(_along_seams(walls, most_mm))
-    return moved.with_vertices(smooth(moved.whole(Label(1, "walls")), most_mm).vertices)
-
-
-def _along_seams(walls: Walls, most_mm: float) -> Array:
-    """(n, 3) the vertices, those on lines where three structures meet moved along them."""
-    ends = np.sort(np.concatenate([walls.triangles[:, pair] for pair in ((0, 1), (1, 2), (2, 0))]), axis=1)
-    ends = ends[walls.seams[ends].all(axis=1)]
-    edges, uses = np.unique(ends, axis=0, return_counts=True)
-    start, end = edges[uses > 2].T
-    count = np.bincount(np.concatenate([start, end]), minlength=len(walls.vertices))
-    on_line = count == 2
-    places = walls.vertices.copy()
-    for turn in range(2 * SEAM_ROUNDS):
-        mean = np.zeros_like(places)
-        for axis in range(3):
-            mean[:, axis] = np.bincount(start, places[end, axis], len(places))
-            mean[:, axis] += np.bincount(end, places[start, axis], len(places))
-        step = mean[on_line] / 2 - places[on_line]
-        places[on_line] += (SHRINK, GROW)[turn % 2] * step
-    step = places - walls.vertices
-    length = np.linalg.norm(step, axis=1, keepdims=True)
-    return np.asarray(walls.vertices + step * np.minimum(1.0, most_mm / np.maximum(length, 1e-12)))
-
-
-def _thinned(
-    merged: Walls, contours: Mapping[Label, Contour], tolerance_mm: float, max_triangles: int | None
-) -> list[Walls]:
-    """What the walls are after each step of taking out vertices that keeps the tolerance.
-
-    When some structure then has more than `max_triangles`, steps go on without regard to the tolerance.
-    """
-    stages = [merged]
-    for share in STEPS:
-        stages.append(thinned_walls(stages[-1], share * tolerance_mm))
-    while len(stages) > 1 and _farthest(stages[-1], contours) > tolerance_mm:
-        stages.pop()
-    step = STEPS[-1] * tolerance_mm
-    while max_triangles is not None and _most_triangles(stages[-1], contours) > max_triangles and step < MOST_COARSE_MM:
-        step *= COARSER
-        stages.append(thinned_walls(stages[-1], step))
-    return stages[1:]
-
-
-def _merged_walls(walls: Walls, most_mm: float) -> Walls:
-    edge = usual_edge(walls.vertices, walls.triangles)
-    made = merged_but(walls.seams, walls.vertices, walls.triangles, [share * edge for share in CELLS], most_mm)
-    return Walls(made.vertices, made.triangles, walls.sides[made.before], made.fixed)
-
-
-def thinned_walls(walls: Walls, most_mm: float) -> Walls:
-    """The walls with fewer vertices where they are flat; lines where three structures meet stay."""
-    made = thinned(walls.vertices, walls.seams, walls.triangles, most_mm)
-    return Walls(made.vertices, made.triangles, walls.sides[made.before], made.fixed)
-
-
-def _farthest(walls: Walls, contours: Mapping[Label, Contour]) -> float:
-    return max(contour.farthest(walls.surface(label)) for label, contour in contours.items())
-
-
-def _most_triangles(walls: Walls, contours: Mapping[Label, Contour]) -> int:
-    return max(int((walls.sides == label.value).any(axis=1).sum()) for label in contours)
-
-
-def _untangled(
-    made: Walls, smoothed: Walls, contour: Walls, tolerance_mm: float, label: Label
-) -> tuple[Walls, Ints, tuple[Finding, ...]]:
-    """Without crossing triangles, as far as that can be, in float32; the pairs that are left, (k, 2); what was done."""
-    whole, crossing, findings = untangled(made.whole(label), tolerance_mm, smoothed.vertices, contour.vertices)
-    return made.with_vertices(whole.vertices), crossing, findings
-
-
-def _judged(walls: Walls, crossing: Ints, labels: Sequence[Label]) -> dict[Label, Topology]:
-    """The topology of each structure's surface; walls of others that cross overlap, so that none is sound then."""
-    told = {}
-    for label in labels:
-        surface = walls.surface(label)
-        found = topology(surface.vertices, surface.triangles, None if len(crossing) else NO_PAIRS)
-        told[label] = found if found.self_intersections else replace(found, self_intersections=len(crossing))
-    return told
 
 
 def parting_of(volume: Volume | None, labels: LabelMap, group: Sequence[Label], scans: Sequence[Prepared]) -> Parting:

@@ -141,8 +141,8 @@ def _overlapping(labels: LabelMap, params: SurfaceParams) -> tuple[Finding, ...]
         Finding(
             "touching",
             Level.NOTE,
-            f"touches {', '.join(other.name for other in group[1:])}: there, each surface ends up to a voxel within the "
-            "other",
+            f"touches {', '.join(other.name for other in group[1:])}: there, each surface ends up to a voxel within "
+            "the other",
             advice=advice,
             subject=group[0].name,
         )
@@ -172,8 +172,9 @@ def _one(volume: Volume | None, labels: LabelMap, label: Label, params: SurfaceP
 
 def _together(volume: Volume | None, labels: LabelMap, group: tuple[Label, ...], params: SurfaceParams) -> list[Part]:
     """Those of structures that touch, with one wall between two of them."""
-    from surgplan.surface.joined import finished_walls, parting_of, shared_walls, without_specks
+    from surgplan.surface.joined import parting_of, shared_walls, without_specks
     from surgplan.surface.prepared import prepared_together
+    from surgplan.surface.wall_finish import finished_walls
     from surgplan.surface.walls import Walls, wall_contour
 
     scans, whole = prepared_together(volume, labels, group, params.boundary)

@@ -67,6 +67,13 @@ class Walls:
         return replace(self, vertices=vertices)
 
 
+def seams_of(triangles: Ints, sides: NDArray[np.uint16], count: int) -> Bools:
+    """(n,) which of `count` vertices lie on triangles of three structures or more, what surrounds them counted."""
+    corners = np.repeat(triangles.ravel().astype(np.int64), 2) << 16
+    pairs = np.unique(corners | np.repeat(sides, 3, axis=0).ravel())
+    return np.asarray(np.bincount(pairs >> 16, minlength=count) > 2)
+
+
 def wall_contour(parting: Parting) -> Walls:
     """The walls between structures that touch, and round all of them: what `contour` makes for one, for several.
 
