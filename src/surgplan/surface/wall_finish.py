@@ -31,7 +31,7 @@ STEPS = (0.2, 0.3, 0.4)
 """Shares of the tolerance for taking out vertices, one upon the other: together they move the surface by twice the
 last one at the most, as a rule."""
 
-TRIES = 4
+TRIES = 6
 """How often vertices are taken out anew when that broke the tolerance somewhere."""
 
 NEAREST_ONES = 4
@@ -142,7 +142,7 @@ def _merged_walls(walls: Walls, most_mm: float, fixed: Bools) -> Walls:
 
 
 def thinned_walls(walls: Walls, most_mm: float, fixed: Bools) -> Walls:
-    """The walls with fewer vertices where they are flat; the `fixed` ones stay, and those where three structures meet."""
+    """The walls with fewer vertices where they are flat; the `fixed` ones stay, and those where three walls meet."""
     return _of(walls, thinned(walls.vertices, walls.seams | fixed, walls.triangles, most_mm))
 
 
