@@ -54,9 +54,7 @@ def growth_plot(told: dict[str, Any]) -> str:
         f'<rect width="{2 * PANEL}" height="{TOP + HEIGHT + 40}" fill="white"/>',
     ]
     limits = [memory_limit_mb(size) for size in sizes]
-    lines += _panel(
-        0, "processor s", sizes, times, wanted, f"the first size's, growing to the power of {MOST_EXPONENT}"
-    )
+    lines += _panel(0, "processor s", sizes, times, wanted, f"the power of {MOST_EXPONENT}")
     lines += _panel(PANEL, "peak MB", sizes, [row["peak_mb"] for row in rows], limits, "3 volumes + 400 MB")
     return "\n".join([*lines, "</svg>"]) + "\n"
 

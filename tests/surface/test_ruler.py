@@ -49,3 +49,10 @@ def test_only_what_is_near_is_made_ready(monkeypatch: pytest.MonkeyPatch) -> Non
     assert distances_of_few(np.array([[10.1, 0.0, 0.0]]), vertices, triangles[:-12])[0] == pytest.approx(0.1, abs=0.03)
     assert len(made) == 1
     assert made[0] < len(triangles) / 20
+
+
+def test_triangles_without_extent_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ruler, "WORTH_CHOOSING", 0)
+    vertices, triangles = np.full((3, 3), 7.0), np.array([[0, 1, 2]], np.int32)
+    points = np.array([[7.0, 7.0, 9.0], [7.0, 7.0, 7.0]])
+    np.testing.assert_array_equal(distances_of_few(points, vertices, triangles), Ruler(vertices, triangles)(points))

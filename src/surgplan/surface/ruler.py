@@ -25,6 +25,9 @@ MOST_CELLS = 1 << 24
 FIRST_REACH = 1.3
 """So many times as far as the largest triangle reaches is looked at first."""
 
+LEAST_REACH_MM = 1e-3
+"""For meshes of which all triangles are points."""
+
 
 def distances_of_few(points: Array, vertices: Array, triangles: NDArray[np.int32]) -> Array:
     """The same as `Ruler(vertices, triangles)(points)`, for points that most of the mesh is far from.
@@ -35,7 +38,7 @@ def distances_of_few(points: Array, vertices: Array, triangles: NDArray[np.int32
     if len(triangles) < WORTH_CHOOSING:
         return Ruler(vertices, triangles)(points)
     largest = _largest_extent(vertices, triangles)
-    found, open_, reach = np.empty(len(points)), np.arange(len(points)), FIRST_REACH * largest
+    found, open_, reach = np.empty(len(points)), np.arange(len(points)), max(FIRST_REACH * largest, LEAST_REACH_MM)
     while len(open_):
         near = _near(points[open_], reach, vertices, triangles)
         if len(near) > MOST_CHOSEN * len(triangles):
