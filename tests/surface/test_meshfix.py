@@ -56,6 +56,7 @@ def test_one_that_is_killed_is_no_end_of_the_program() -> None:
     assert not children()
 
 
+@pytest.mark.slow
 def test_one_without_memory_gives_up() -> None:
     code = (
         "import resource; from tests.surface.test_meshfix import *\n"

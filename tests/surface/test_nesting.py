@@ -56,6 +56,7 @@ def test_rays_along_edges_and_corners_count_once() -> None:
     assert pairs(*mesh_of(*boxes)) == {(1, 0): 1, (2, 0): 1, (2, 1): 1}
 
 
+@pytest.mark.slow
 def test_two_hundred_shells_lie_where_open3d_finds_them() -> None:
     o3d = pytest.importorskip("open3d")
     random = np.random.default_rng(3)
