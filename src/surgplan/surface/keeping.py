@@ -19,11 +19,14 @@ from surgplan.surface.ruler import Ruler
 MOST_SHARE = 0.01
 """With more places out of tolerance than this share of the contour's vertices, the surface is too coarse to mend."""
 
+FEWER_AFTER = 4
+"""So many rounds may uncover more than they put back."""
+
 ASKED = 1_000
 """So many of those that seem too far are measured, to tell how many are."""
 
 ROUNDS = 10
-"""How often places are put back and looked at again."""
+"""How often places are put back and looked at again, at the most; no more when they do not become fewer."""
 
 BACK = 0.9
 """The surface goes to within this share of the tolerance of what it cuts off; all the way would bring back the noise
@@ -76,11 +79,13 @@ def _too_many(contour: Everywhere, surface: Surface, away: NDArray[np.float32], 
 
 
 def _kept(seen: Seen, contour: Everywhere, most_mm: float) -> Surface | None:
+    left: list[int] = []
     for turn in range(ROUNDS):
         far, out = np.flatnonzero(seen.near.away > most_mm), np.flatnonzero(seen.probes.away > most_mm)
         if not len(far) and not len(out):
             return seen.surface
-        if len(far) + len(out) > MOST_SHARE * len(contour.points):
+        left.append(len(far) + len(out))
+        if left[-1] > MOST_SHARE * len(contour.points) or (turn > FEWER_AFTER and left[-1] >= max(left[-4:-1])):
             return None
         seen = contour.changed(seen, *_mended(seen, contour, far, out, most_mm, turn % 2 == 1))
     return None

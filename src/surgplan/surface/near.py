@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from surgplan.surface.merging import Floats, Ints
+from surgplan.surface.merging import Floats, Ints, usual_edge
 
 AT_ONCE = 1 << 15
 """Points that are looked at at once, in each of two threads: stays in the processor's cache."""
@@ -24,7 +24,7 @@ STEPS = 4
 """How often a point may go on to a neighbouring triangle."""
 
 CELL = 2.5
-"""Edge of a cell, in distances between neighbouring points."""
+"""Edge of a cell, in distances between neighbouring points, where triangles are larger than these."""
 
 MOST_ALONG = 40
 """Points along a triangle's longest edge that are entered in the table, at the most."""
@@ -90,7 +90,7 @@ def near(points: Floats, mesh: Mesh, spacing_mm: float, enough_mm: float) -> Nea
     )
     if not len(points) or not len(mesh.triangles):
         return found
-    cell = CELL * spacing_mm
+    cell = float(np.clip(usual_edge(mesh.vertices.astype(np.float64), mesh.triangles), spacing_mm, CELL * spacing_mm))
     tables = _tables(mesh, cell)
 
     def piece(first: int) -> None:
@@ -170,7 +170,7 @@ def _placed(points: Floats, triangle: Ints, mesh: Mesh) -> tuple[Floats, Floats,
 def _tables(mesh: Mesh, cell: float) -> list[tuple[float, Ints]]:
     """For each cell's hash a triangle: of cells shifted by 0 or by half, the last and the first that is in it."""
     points, own = _spread(mesh, cell)
-    size = 1 << int(np.ceil(np.log2(4 * len(points))))
+    size = 1 << int(np.ceil(np.log2(2 * len(points))))
     tables = []
     for shift in (0.0, 0.5):
         place = _hashed(points, cell, shift, size)

@@ -24,6 +24,9 @@ SHARES = ((0.33, 0.4), (0.2, 0.3), (0.1, 0.2))
 and what step manifold3d may take. Merging evens out noise: with 0.2 a skull has a third more triangles and lies farther
 from the truth; with 0.4 the tolerance is often not kept."""
 
+WORTHWHILE = 0.7
+"""With more than this share of the triangles left, a noisy surface stays as it is: mending it would take minutes."""
+
 EVENING = 0.2
 """Share of the tolerance that what merging leaves may be smoothed by: neighbours are farther apart then, so that longer
 ripples go."""
@@ -115,7 +118,7 @@ def simplify(
     """
     for points, faces in _attempts(surface, tolerance_mm, even, meanwhile, helper or Helper(0)):
         simple = surface.with_mesh(points.astype(np.float64), faces)
-        result = keep(simple)
+        result = surface if len(faces) > WORTHWHILE * len(surface.triangles) else keep(simple)
         if result is not None:
             break
     else:
