@@ -217,8 +217,7 @@ def test_the_walls_shared_are_told() -> None:
 
 
 def test_the_same_input_gives_the_same_walls() -> None:
-    volume, labels = halves((1.2, 1.2, 1.4), TUMOUR, 90.0, RADIUS)
-    once, again = (make_surfaces(volume, labels, SurfaceParams(joined=True)) for _ in range(2))
+    once, again = (joined(blocks(*TWO)) for _ in range(2))
     for one, two in zip(once.surfaces, again.surfaces, strict=True):
         assert one.vertices.tobytes() == two.vertices.tobytes()
         assert one.triangles.tobytes() == two.triangles.tobytes()
