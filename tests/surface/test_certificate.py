@@ -120,6 +120,16 @@ def test_dropped_specks_are_not_lost() -> None:
     assert not told.lost_places
 
 
+def test_dropped_specks_of_a_mask_are_not_lost() -> None:
+    array = np.zeros((14, 14, 14), np.uint8)
+    array[4:10, 4:10, 2:8] = 1
+    array[6, 6, 11] = 1
+    grid = Grid((14, 14, 14), (0.9, 0.9, 0.9), (0, 0, 0))
+    made = make_surfaces(None, LabelMap(grid, array, (Label(1, "block"),)), SurfaceParams())
+    assert [finding.check for finding in made.findings] == ["specks"]
+    assert made.measures[0].certificate.dropped_share == pytest.approx(6 / (6 * 36 + 6), rel=0.2)
+
+
 def test_a_mask_without_intensities_is_certified_within_a_voxel() -> None:
     _, labels = scan(torus(), SPACING)
     bare = labels.with_level("body", None)

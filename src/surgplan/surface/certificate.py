@@ -109,14 +109,14 @@ class Certifier:
 
     @cached_property
     def _dropped(self) -> Bools:
-        """Which of the thinned boundary's points lie on what was left out."""
-        points = self._boundary.thinned(SAMPLES).points
+        """Which of the thinned boundary's points lie on what was left out; where only the label decides, beside it."""
+        some = self._boundary.thinned(SAMPLES)
         if self._gone is None:
-            return np.zeros(len(points), dtype=bool)
+            return np.zeros(len(some.points), dtype=bool)
         from scipy.spatial import cKDTree
 
-        away, _ = cKDTree(self._gone.vertices).query(points)
-        return np.asarray(away < 0.02 * self._labels.grid.spacing.min())
+        away, _ = cKDTree(self._gone.vertices).query(some.points)
+        return np.asarray(away < 0.02 * self._labels.grid.spacing.min() + some.slack_mm)
 
     @cached_property
     def _some(self) -> ScanBoundary:
