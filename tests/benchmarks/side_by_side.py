@@ -156,7 +156,7 @@ def simplifying(folder: Path) -> tuple[Work, Work]:
         return Manifold(mesh).simplify(SHARES[0][1] * TOLERANCE_MM).num_tri()
 
     def own() -> Any:
-        return simplify(surface, TOLERANCE_MM, None, lambda made: settled(made, contour.everywhere, TOLERANCE_MM), True)
+        return simplify(surface, TOLERANCE_MM, lambda made: settled(made, contour.everywhere, TOLERANCE_MM), True)
 
     return own, rival
 

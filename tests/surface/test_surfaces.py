@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import trimesh
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from surgplan.errors import BadInput, EmptyLabel
 from surgplan.model.labels import Label, LabelMap
 from surgplan.model.surface import Surface
-from surgplan.model.volume import Volume
+from surgplan.model.volume import Grid, Modality, Volume
 from surgplan.surface.contour import contour
 from surgplan.surface.fidelity import distance_to, surface_samples
 from surgplan.surface.regions import enclosed
@@ -141,6 +143,24 @@ def test_fewer_triangles_on_request_and_the_price_is_told() -> None:
     assert result.measures[0].topology.triangles <= 1500
     assert result.measures[0].topology.ok
     assert [finding.check for finding in result.findings if finding.check == "tolerance"]
+    (told,) = [finding for finding in result.findings if finding.check == "triangles"]
+    kept, made = (int(word) for word in re.findall(r"(\d+) triangles lie within .*, (\d+) within", told.measured)[0])
+    assert kept > 1500 >= made == result.measures[0].topology.triangles
+    assert told.limit == "1500 triangles within 0.05 mm"
+
+
+def test_walls_that_would_run_through_each_other_keep_their_triangles() -> None:
+    noise = np.random.default_rng(7).normal(0, 300, (28, 28, 28))
+    field = ndimage.gaussian_filter(noise, 1.2) * 12
+    field[0] = field[-1] = field[:, 0] = field[:, -1] = field[:, :, 0] = field[:, :, -1] = -1000
+    grid = Grid((28, 28, 28), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    volume = Volume(grid, field.astype(np.float32), Modality.CT)
+    labels = LabelMap(grid, (field > 0).astype(np.uint8), (Label(1, "sponge", level=0.0),))
+    result = make_surfaces(volume, labels, SurfaceParams(max_triangles=600))
+    assert result.measures[0].topology.ok
+    (told,) = [finding for finding in result.findings if finding.check == "triangles"]
+    assert "cross others" in told.measured
+    assert result.measures[0].fidelity.to_contour.maximum <= 0.3
 
 
 def test_the_same_input_gives_the_same_mesh() -> None:

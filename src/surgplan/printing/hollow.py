@@ -156,7 +156,7 @@ def cavities(surface: Surface, wall: float, smallest_mm3: float, name: str) -> S
     if not len(whole.triangles):
         return whole
     try:
-        simple, _ = simplify(whole, SIMPLER * wall, None, lambda made: made)
+        simple = simplify(whole, SIMPLER * wall, lambda made: made)
     except NotManifold:
         simple = whole
     # where the cavity is thin, simplifying may make its two sides cross

@@ -12,6 +12,7 @@ from surgplan.findings import Finding, Level
 from surgplan.model.frames import Array
 from surgplan.model.surface import Surface
 from surgplan.surface.clean import compact
+from surgplan.surface.fewer import fewer
 from surgplan.surface.fidelity import Contour
 from surgplan.surface.intersections import intersections_after, self_intersections
 from surgplan.surface.keeping import kept, settled
@@ -93,13 +94,17 @@ def finished(
     try:
         with Helper(len(contour.surface.triangles)) as helper:
             smoothed = smooth(contour.surface, SMOOTHING_SHARE * tolerance_mm if smoothing else 0.0)
-            surface, within = simplify(smoothed, tolerance_mm, max_triangles, keep, smoothing, meanwhile, helper)
+            surface = simplify(smoothed, tolerance_mm, keep, smoothing, meanwhile, helper)
     except NotManifold:
         surface, found = _mended(smoothed)
         findings += found
-        surface, within = simplify(surface, tolerance_mm, max_triangles, keep, smoothing)
+        surface = simplify(surface, tolerance_mm, keep, smoothing)
+    within = surface
+    if max_triangles is not None and len(surface.triangles) > max_triangles:
+        surface, note = _with_fewer(surface, contour, tolerance_mm, max_triangles)
+        findings.append(note)
     watch("simplify", surface)
-    surface, crossing, found = _untangled_within(surface, contour, smoothed, tolerance_mm, within)
+    surface, crossing, found = _untangled_within(surface, contour, smoothed, tolerance_mm, surface is within)
     findings += found
     told = topology(surface.vertices, surface.triangles, crossing)
     if not told.ok:
@@ -111,6 +116,27 @@ def finished(
             findings += more
             told = topology(surface.vertices, surface.triangles)
     return surface, told, tuple(findings)
+
+
+def _with_fewer(surface: Surface, contour: Contour, tolerance_mm: float, max_triangles: int) -> tuple[Surface, Finding]:
+    """The surface with at most so many triangles, though it then leaves the tolerance, and a finding that tells both.
+
+    As it was, where it would run through itself.
+    """
+    tried = fewer(surface, tolerance_mm, max_triangles)
+    measured = (
+        f"{len(surface.triangles)} triangles lie within {contour.farthest(surface):.3f} mm of the contour, "
+        f"{len(tried.surface.triangles)} within {contour.farthest(tried.surface):.3f} mm"
+    )
+    advice = "Allow more triangles, or accept the larger distance"
+    if not tried.sound:
+        measured += (
+            f", but {tried.crossing} of {tried.looked_at} that were looked at cross others: the former were kept"
+        )
+        advice = "Allow more triangles, or segment with less noise: a smoother kernel, or a higher threshold"
+    limit = f"{max_triangles} triangles within {tolerance_mm:g} mm"
+    note = Finding("triangles", Level.WARN, measured, limit, advice, "the recipe", surface.label.name)
+    return tried.surface if tried.sound else surface, note
 
 
 def _untangled_within(

@@ -238,7 +238,7 @@ def _rebuilt(cleaned: Surface, crossing: Ints, params: RepairParams, log: _Log) 
         raise GaveUp(f"rebuild: {error}; raise rebuild_mm") from None
     if not len(made.triangles):
         raise GaveUp("rebuild: the mesh encloses nothing")
-    made, _ = simplify(made, 0.2 * pitch, None, lambda simple: simple)
+    made = simplify(made, 0.2 * pitch, lambda simple: simple)
     made = made.with_mesh(made.vertices.astype(np.float32).astype(np.float64), made.triangles)
     log("rebuild", f"made anew from its distance field with voxels of {pitch:g} mm", Level.WARN)
     return made, made, None

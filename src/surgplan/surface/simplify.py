@@ -12,7 +12,7 @@ from surgplan.model.surface import Surface
 from surgplan.surface.child import Child, ChildFailed, ChildTookTooLong
 from surgplan.surface.merging import Floats, Ints, merged, usual_edge
 from surgplan.surface.smooth import evened
-from surgplan.surface.solid import NotManifold, as_solid, from_solid, mesh_of_solid, solid_of_mesh
+from surgplan.surface.solid import NotManifold, mesh_of_solid, solid_of_mesh
 
 Mesh = tuple[Floats, Ints]
 
@@ -30,12 +30,6 @@ WORTHWHILE = 0.7
 EVENING = 0.2
 """Share of the tolerance that what merging leaves may be smoothed by: neighbours are farther apart then, so that longer
 ripples go."""
-
-MOST_COARSE_MM = 5.0
-"""Simplifying to a number of triangles never goes beyond steps of this size."""
-
-COARSER = 1.4
-"""Growth of the steps while there are too many triangles."""
 
 WORTH_A_PROCESS = 200_000
 """With more triangles, a process of its own simplifies them, while this one does something else."""
@@ -96,18 +90,16 @@ class Helper:
 def simplify(
     surface: Surface,
     tolerance_mm: float,
-    max_triangles: int | None,
     keep: Callable[[Surface], Surface | None],
     even: bool = False,
     meanwhile: Callable[[], None] = lambda: None,
     helper: Helper | None = None,
-) -> tuple[Surface, bool]:
-    """The surface with fewer triangles, and whether it keeps the tolerance, as far as `keep` tells.
+) -> Surface:
+    """The surface with fewer triangles, which keeps the tolerance, as far as `keep` tells.
 
     Vertices are merged where the surface is flat; what is left is made `even`, if so wished, and manifold3d simplifies
     it. Each step is bounded, but not their sum, so `keep` mends the result; where it cannot, and gives None, it is done
-    again with less. When there are still more than `max_triangles`, steps go on growing without regard to the tolerance
-    until there are fewer. `meanwhile` is called once, for work that can be done at the same time.
+    again with less. `meanwhile` is called once, for work that can be done at the same time.
 
     Raises
     ------
@@ -120,16 +112,8 @@ def simplify(
         simple = surface.with_mesh(points.astype(np.float64), faces)
         result = surface if len(faces) > WORTHWHILE * len(surface.triangles) else keep(simple)
         if result is not None:
-            break
-    else:
-        simple = result = surface
-    if max_triangles is None or len(result.triangles) <= max_triangles:
-        return result, True
-    coarse, step = as_solid(simple), SHARES[0][1] * tolerance_mm
-    while coarse.num_tri() > max_triangles and step < MOST_COARSE_MM:
-        coarse = coarse.simplify(step)
-        step *= COARSER
-    return from_solid(coarse, surface), False
+            return result
+    return surface
 
 
 def _attempts(
