@@ -249,3 +249,37 @@ def test_a_volume_that_is_not_the_scan_is_refused() -> None:
     volume, labels = scan(shell(), (2.0, 2.0, 2.0))
     with pytest.raises(BadInput, match="values from 0 to 1, expected values round 540, where body ends"):
         make_surfaces(replace(volume, array=labels.array.astype(np.int16)), labels, SurfaceParams())
+
+
+def cone(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """12 mm high, of a radius of 4 mm at its foot."""
+    away = np.hypot(points[..., 0], points[..., 1])
+    return np.asarray(np.minimum((4 - away - (points[..., 2] + 6) / 3) * 0.95, points[..., 2] + 6))
+
+
+def rod(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Oblique, of a radius of 1.2 mm."""
+    along = points @ np.array([0.48, 0.6, 0.64])
+    away = np.sqrt(np.maximum((points**2).sum(axis=-1) - along**2, 0))
+    return np.asarray(np.minimum(1.2 - away, 8 - np.abs(along)))
+
+
+THIN = {
+    "wall of 1.2 mm": (shell(8.0, 6.8), 0.004),
+    "wall of 2 mm": (shell(8.0, 6.0), 0.004),
+    "cone": (cone, 0.006),
+    "rod": (rod, 0.012),  # 0.007 mm of its radius
+}
+"""Shape → share of the contour's volume that it may change by."""
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_what_is_thin_stays_as_it_was_contoured(name: str) -> None:
+    """Smoothing and simplifying take nothing from walls, ends and rods, and lose no part of them."""
+    shape, share = THIN[name]
+    volume, labels = scan(shape, (0.5, 0.5, 0.6), half_mm=10.0)
+    measures = make_surfaces(volume, labels, SurfaceParams(tolerance_mm=0.15)).measures[0]
+    assert abs(measures.fidelity.volume_change) <= share
+    assert measures.fidelity.from_contour.maximum <= 0.15
+    assert measures.certificate.lost_share == 0
+    assert measures.topology.ok
