@@ -70,7 +70,8 @@ def finished_walls(
     watch("smooth", smoothed)
 
     def relaxed(made: Walls) -> tuple[Walls, Ints, tuple[Finding, ...]]:
-        return _untangled(made, smoothed, walls, tolerance_mm, next(iter(contours)))
+        left_mm = (1 - SMOOTHING_SHARE) * tolerance_mm  # smoothing may have taken the rest
+        return _untangled(made, smoothed, walls, left_mm, next(iter(contours)))
 
     # where walls meet at small angles, smoothing makes triangles cross: relaxed at once, they stay out of what follows
     merged = _within(_merged_walls, smoothed, MERGING * tolerance_mm, contours, tolerance_mm)
@@ -208,10 +209,10 @@ def _most_triangles(walls: Walls, contours: Mapping[Label, Contour]) -> int:
 
 
 def _untangled(
-    made: Walls, smoothed: Walls, contour: Walls, tolerance_mm: float, label: Label
+    made: Walls, smoothed: Walls, contour: Walls, most_mm: float, label: Label
 ) -> tuple[Walls, Ints, tuple[Finding, ...]]:
     """Without crossing triangles, as far as that can be, in float32; the pairs that are left, (k, 2); what was done."""
-    whole, crossing, findings = untangled(made.whole(label), tolerance_mm, smoothed.vertices, contour.vertices)
+    whole, crossing, findings = untangled(made.whole(label), most_mm, smoothed.vertices, contour.vertices)
     return made.with_vertices(whole.vertices), crossing, findings
 
 
