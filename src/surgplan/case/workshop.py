@@ -331,7 +331,7 @@ STAGES = (
         wanted=lambda plan: asks_networks(plan.recipe.segment),
     ),
     Stage("segment", 5, ("ingest", "networks"), _segment_parameters, _segment, _mask_digests),
-    Stage("surface", 8, ("ingest", "segment"), _of("surface"), _surface),
+    Stage("surface", 9, ("ingest", "segment"), _of("surface"), _surface),
     Stage("print", 6, ("segment", "surface"), _print_parameters, _print),
     Stage("navigation", 8, ("ingest", "surface", "print"), _navigation_parameters, _navigate),
     Stage(
