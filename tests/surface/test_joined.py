@@ -197,6 +197,12 @@ def test_the_price_of_few_triangles_is_told() -> None:
     made = joined(blocks(*TWO), max_triangles=200)
     assert all(told.topology.ok for told in made.measures)
     assert max(len(surface.triangles) for surface in made.surfaces) < 600
+    told = {finding.subject: finding for finding in made.findings if finding.check == "triangles"}
+    for surface in made.surfaces:
+        count = len(surface.triangles)
+        assert (surface.label.name in told) == (count > 200)
+        assert count <= 200 or told[surface.label.name].measured == f"{count} triangles are left"
+    assert told
     assert sum(len(surface.triangles) for surface in joined(blocks(*TWO)).surfaces) > 1200
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from surgplan.findings import Finding
+from surgplan.findings import Finding, Level
 from surgplan.model.frames import Array
 from surgplan.model.labels import Label
 from surgplan.surface.fidelity import Contour
@@ -83,7 +83,18 @@ def finished_walls(
         told = _judged(made, crossing, tuple(contours))
         if all(each.ok for each in told.values()):
             break
-    return made, told, (*notes, *findings)
+    return made, told, (*notes, *findings, *_too_many(made, contours, max_triangles))
+
+
+def _too_many(walls: Walls, contours: Mapping[Label, Contour], max_triangles: int | None) -> tuple[Finding, ...]:
+    """That a structure has more triangles than were asked for; how far it lies from the contour is told apart."""
+    advice = "Allow more triangles: lines where structures meet keep all of theirs"
+    limit = f"{max_triangles} triangles"
+    return tuple(
+        Finding("triangles", Level.WARN, f"{count} triangles are left", limit, advice, "the recipe", label.name)
+        for label in contours
+        if max_triangles is not None and (count := len(walls.chosen(label.value))) > max_triangles
+    )
 
 
 def smoothed_walls(walls: Walls, most_mm: float) -> Walls:
