@@ -103,21 +103,23 @@ def _step(done: Modification) -> PreparedStep:
 
 def print_certificate_text(certificates: PrintCertificates) -> str:
     """The text of `print/certificate.json`."""
-    values = TypeAdapter(PrintCertificates).dump_python(certificates, mode="json")
+    return _text(TypeAdapter(PrintCertificates), certificates)
+
+
+def _text(adapter: TypeAdapter[Any], certificates: Certificates | PrintCertificates) -> str:
+    values = adapter.dump_python(certificates, mode="json")
     return json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_certificates(folder: Path, certificates: Sequence[Certificate]) -> Written:
     """Write the certificates of a case's surfaces, and read them back."""
-    adapter = TypeAdapter(Certificates)
     meant = Certificates(tuple(certificates))
-    text = json.dumps(adapter.dump_python(meant, mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
 
     def check(written: Path) -> None:
         if read_certificates(written) != meant:
             raise BadInput(written, "reading back gives another certificate", advice="Report this as a bug")
 
-    return write_text(folder / CERTIFICATE, text + "\n", check)
+    return write_text(folder / CERTIFICATE, _text(TypeAdapter(Certificates), meant), check)
 
 
 def read_certificates(path: Path) -> Certificates:

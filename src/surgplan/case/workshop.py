@@ -103,11 +103,10 @@ class Workshop:
         names = self.manifest.stages["surface"].outputs
         return tuple(read_mesh(self.folder / name)[0] for name in names if name.endswith(".ply"))
 
-    @cached_property
+    @property
     def certified_mm(self) -> Mapping[str, float]:
         """The maximum that the certificate of each surface tells."""
-        measures = measures_adapter().validate_python(self.manifest.stages["surface"].results["measures"])
-        return {each.name: each.certificate.maximum_mm for each in measures}
+        return {each.name: each.certificate.maximum_mm for each in self.measures}
 
     @cached_property
     def measures(self) -> tuple[SurfaceMeasures, ...]:
@@ -226,7 +225,6 @@ def _segment(shop: Workshop) -> StepOutput[Any]:
 def _surface(shop: Workshop) -> StepOutput[Any]:
     output = surface_step(shop.volume, shop.labels, shop.plan.recipe.surface, shop.folder / "surfaces", shop.later)
     shop.surfaces, shop.measures = output.noun.surfaces, output.noun.measures
-    shop.certified_mm = {each.name: each.certificate.maximum_mm for each in output.noun.measures}
     return output
 
 

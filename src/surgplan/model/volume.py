@@ -120,6 +120,10 @@ class Grid:
         """The part of `size` voxels (i, j, k) whose first voxel is `start` (i, j, k); may reach beyond."""
         return Grid(tuple(np.asarray(size, dtype=int)), self.spacing, self.lps_from_ijk.apply(start), self.direction)
 
+    def first_of(self, part: Grid) -> NDArray[np.int64]:
+        """(3,) the voxel, i, j, k, at which a grid that was `cropped` from this one begins."""
+        return np.rint(self.ijk_from_lps.apply(part.origin)).astype(np.int64).reshape(3)
+
     def orientation_code(self) -> str:
         """Where i, j and k grow to, as three letters, for example `LPS` or `LIP`."""
         letters = ("LR", "PA", "SI")

@@ -130,8 +130,9 @@ def _merged_once(
         failed = good & np.take(_spoilt(after, mesh, look, BEND * most_mm), groups.first)
         if not failed.any():
             faces = np.take(after.target, triangles)
-            kept = _three_cornered(faces)
-            return *_compact(after.places, fixed, np.take(faces, kept, axis=0)), kept
+            kept = three_cornered(faces)
+            faces, (places, stay) = compacted(np.take(faces, kept, axis=0), after.places, fixed)
+            return places, stay, faces, kept
         good &= ~failed
         apart = np.take(failed, groups.of)
         _take_apart(after, np.flatnonzero(apart), mesh)
@@ -255,18 +256,18 @@ def _take_apart(after: _After, apart: NDArray[np.int64], mesh: _Mesh) -> None:
     after.normals[apart] = np.take(mesh.normals, apart, axis=0)
 
 
-def _three_cornered(triangles: Ints) -> NDArray[np.int64]:
+def three_cornered(triangles: Ints) -> NDArray[np.int64]:
     """Numbers of the triangles that still have three corners."""
     a, b, c = triangles.T
     return np.flatnonzero((a != b) & (b != c) & (c != a))
 
 
-def _compact(places: Floats, fixed: Bools, triangles: Ints) -> tuple[Floats, Bools, Ints]:
-    """Without the vertices that no triangle uses."""
-    used = np.zeros(len(places), dtype=bool)
+def compacted(triangles: Ints, *columns: NDArray[Any]) -> tuple[Ints, list[NDArray[Any]]]:
+    """The triangles and what is known of each vertex, (n, ...), without the vertices that no triangle uses."""
+    used = np.zeros(len(columns[0]), dtype=bool)
     used[triangles] = True
     number = (np.cumsum(used) - 1).astype(np.int32)
-    return np.compress(used, places, axis=0), np.compress(used, fixed), np.take(number, triangles)
+    return np.take(number, triangles), [np.compress(used, column, axis=0) for column in columns]
 
 
 def _spoilt(after: _After, mesh: _Mesh, look: NDArray[np.int64], most: float) -> Bools:
@@ -274,7 +275,7 @@ def _spoilt(after: _After, mesh: _Mesh, look: NDArray[np.int64], most: float) ->
 
     def piece(start: int) -> tuple[Ints, NDArray[np.int64]]:
         faces = np.take(after.target, np.take(mesh.triangles, look[start : start + AT_ONCE], axis=0))
-        return _spoilt_piece(np.take(faces, _three_cornered(faces), axis=0), after, most)
+        return _spoilt_piece(np.take(faces, three_cornered(faces), axis=0), after, most)
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(piece, range(0, len(look), AT_ONCE)))

@@ -60,7 +60,7 @@ def prepared_together(
 
 def _with_part(labels: LabelMap, part: LabelMap) -> LabelMap:
     """The map with what a cropped one has there."""
-    i, j, k = np.rint(labels.grid.ijk_from_lps.apply(part.grid.origin)).astype(int).ravel()
+    i, j, k = labels.grid.first_of(part.grid)
     array = labels.array.copy()
     depth, height, width = part.array.shape
     array[k : k + depth, j : j + height, i : i + width] = part.array
@@ -72,6 +72,5 @@ def _cropped(labels: LabelMap, scan: Volume, here: Label) -> LabelMap:
     others = tuple(here if other.value == here.value else other for other in labels.labels)
     if scan.grid.size == labels.grid.size:
         return labels if others == labels.labels else LabelMap(labels.grid, labels.array, others)
-    start = np.rint(labels.grid.ijk_from_lps.apply(scan.grid.origin)).astype(np.int64).ravel()
-    array = np.ascontiguousarray(crop(labels.array, start, np.array(scan.grid.size), 0))
+    array = np.ascontiguousarray(crop(labels.array, labels.grid.first_of(scan.grid), np.array(scan.grid.size), 0))
     return LabelMap(scan.grid, array, others)

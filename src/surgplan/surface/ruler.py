@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -107,16 +108,8 @@ class Ruler:
 
     def __call__(self, points: Array) -> Array:
         """(n,) distance, mm, of each of the points, (n, 3), to the nearest point of the mesh."""
-        from vtkmodules.vtkCommonCore import reference
-        from vtkmodules.vtkCommonDataModel import vtkGenericCell
-
-        nearest, cell = [0.0, 0.0, 0.0], vtkGenericCell()
-        number, part = reference(0), reference(0)
-        square: Any = reference(0.0)
-        find: Any = self._locator.FindClosestPoint
         squares = np.empty(len(points))
-        for n, point in enumerate(points.tolist()):
-            find(point, nearest, cell, number, part, square)
+        for n, (_, _, square) in enumerate(self._closest(points)):
             squares[n] = square.get()
         return np.asarray(np.sqrt(squares))
 
@@ -127,6 +120,14 @@ class Ruler:
 
     def places(self, points: Array) -> tuple[Array, NDArray[np.int32]]:
         """The mesh's points, (n, 3) mm, that are nearest to each of the points, and the triangles that they lie in."""
+        places, triangles = np.empty((len(points), 3)), np.empty(len(points), np.int32)
+        for n, (found, number, _) in enumerate(self._closest(points)):
+            places[n], triangles[n] = found, number.get()
+        return places, triangles
+
+    def _closest(self, points: Array) -> Iterator[tuple[list[float], Any, Any]]:
+        """For each point the nearest one of the mesh, and references to its triangle's number and to the square of the
+        distance, mm²; the next point overwrites them."""
         from vtkmodules.vtkCommonCore import reference
         from vtkmodules.vtkCommonDataModel import vtkGenericCell
 
@@ -134,8 +135,7 @@ class Ruler:
         number: Any = reference(0)
         part: Any = reference(0)
         square: Any = reference(0.0)
-        places, triangles = np.empty((len(points), 3)), np.empty(len(points), np.int32)
-        for n, point in enumerate(points.tolist()):
-            self._locator.FindClosestPoint(point, found, cell, number, part, square)
-            places[n], triangles[n] = found, number.get()
-        return places, triangles
+        find: Any = self._locator.FindClosestPoint
+        for point in points.tolist():
+            find(point, found, cell, number, part, square)
+            yield found, number, square

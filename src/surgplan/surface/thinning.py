@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surgplan.model.frames import Array
-from surgplan.surface.merging import Merged
+from surgplan.surface.merging import Merged, compacted, three_cornered
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
@@ -76,13 +76,9 @@ def thinned(vertices: Array, fixed: Bools, triangles: Ints, most_mm: float) -> M
         into, open_ = _drawn(vertices, triangles, open_, most_mm, turn)
         gone = int((into != np.arange(len(vertices))).sum())
         faces = into[triangles]
-        a, b, c = faces.T
-        kept = np.flatnonzero((a != b) & (b != c) & (c != a))
-        used = np.zeros(len(vertices), dtype=bool)
-        used[faces[kept]] = True
-        number = (np.cumsum(used) - 1).astype(np.int32)
-        vertices, fixed, triangles, before = vertices[used], fixed[used], number[faces[kept]], before[kept]
-        open_ = open_[used] & ~fixed
+        kept = three_cornered(faces)
+        before = before[kept]
+        triangles, (vertices, fixed, open_) = compacted(faces[kept], vertices, fixed, open_ & ~fixed)
         if gone < ENOUGH * len(into):
             break
     return Merged(vertices, fixed, triangles, before)
@@ -92,7 +88,7 @@ def _drawn(vertices: Array, triangles: Ints, open_: Bools, most_mm: float, turn:
     """(n,) the vertex into which each one is drawn: itself, for most; and which may be flat afterwards."""
     count = len(vertices)
     into = np.arange(count, dtype=np.int32)
-    near = _beside(open_, triangles)
+    near = with_neighbours(open_, triangles)
     some = triangles[near[triangles].any(axis=1)]  # all that lie round an open vertex or a neighbour of one
     rings = _Rings(some[open_[some].any(axis=1)], count)
     flat, normals = _flat(vertices, rings, np.flatnonzero(open_), most_mm)
@@ -105,10 +101,10 @@ def _drawn(vertices: Array, triangles: Ints, open_: Bools, most_mm: float, turn:
             target = _targets(vertices, those, normals[those], rings, size, edges)
             into[those[target >= 0]] = target[target >= 0]
     drawn = into != np.arange(count)
-    return into, flat | _beside(drawn, some)
+    return into, flat | with_neighbours(drawn, some)
 
 
-def _beside(chosen: Bools, triangles: Ints) -> Bools:
+def with_neighbours(chosen: Bools, triangles: Ints) -> Bools:
     """(n,) the chosen vertices and their neighbours."""
     found = chosen.copy()
     found[triangles[chosen[triangles].any(axis=1)]] = True

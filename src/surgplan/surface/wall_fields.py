@@ -147,7 +147,7 @@ class Parting:
         for number, each in enumerate(self.told, start=1):
             if each.level is not None and each.volume is not None:
                 start, size = label_box(self.labels, each.label)
-                offset = self._offset(each.volume)
+                offset = self.labels.grid.first_of(each.volume.grid)
                 there = self.labels.grid.cropped(offset, each.volume.grid.size)
                 array = crop(self.labels.array, offset, np.array(each.volume.grid.size), 0)
                 others = tuple(label for label in self.labels.labels if label.value != each.label.value)
@@ -155,10 +155,6 @@ class Parting:
                 own = LabelMap(there, array, (here, *others))
                 found[number] = contrast(each.volume, own, here, start - offset, size)
         return found
-
-    def _offset(self, volume: Volume) -> Indices:
-        """The first voxel, i, j, k, of a cropped volume in the map's grid."""
-        return np.rint(self.labels.grid.ijk_from_lps.apply(volume.grid.origin)).astype(np.int64).reshape(3)
 
     def slabs(self) -> Iterator[Slab]:
         """The box of all the structures, slab by slab; each one's first plane is the last of the one before."""
@@ -233,7 +229,9 @@ class Parting:
             assert each.volume is not None
             assert each.level is not None
             sign, _ = self._contrasts[source.by_level]
-            made = crop(each.volume.array, at - self._offset(each.volume), count, 0).astype(np.float32)
+            made = crop(each.volume.array, at - self.labels.grid.first_of(each.volume.grid), count, 0).astype(
+                np.float32
+            )
             made -= np.float32(each.level)
             made *= sign
         self._keep(source, made, numbers)

@@ -17,7 +17,7 @@ from surgplan.surface.keeping import MARGIN
 from surgplan.surface.mask_field import Bools
 from surgplan.surface.merging import Merged, merged_but, usual_edge
 from surgplan.surface.smooth import smooth
-from surgplan.surface.thinning import thinned
+from surgplan.surface.thinning import thinned, with_neighbours
 from surgplan.surface.topology import Topology, topology
 from surgplan.surface.walls import Walls, seams_of
 
@@ -93,7 +93,7 @@ def _too_many(walls: Walls, contours: Mapping[Label, Contour], max_triangles: in
     return tuple(
         Finding("triangles", Level.WARN, f"{count} triangles are left", limit, advice, "the recipe", label.name)
         for label in contours
-        if max_triangles is not None and (count := len(walls.chosen(label.value))) > max_triangles
+        if max_triangles is not None and (count := walls.count(label.value)) > max_triangles
     )
 
 
@@ -141,7 +141,9 @@ def _thinned(
             break
         stages.append(made)
     step = STEPS[-1] * tolerance_mm
-    while max_triangles is not None and _most_triangles(stages[-1], contours) > max_triangles and step < MOST_COARSE_MM:
+    while max_triangles is not None and step < MOST_COARSE_MM:
+        if max(stages[-1].count(label.value) for label in contours) <= max_triangles:
+            break
         step *= COARSER
         stages.append(thinned_walls(stages[-1], step, np.zeros(len(stages[-1].vertices), dtype=bool)))
     return stages[1:]
@@ -210,13 +212,7 @@ def _near(walls: Walls, places: Array) -> Bools:
 
     near = np.zeros(len(walls.vertices), dtype=bool)
     near[cKDTree(walls.vertices).query(places, k=NEAREST_ONES)[1]] = True
-    found = near.copy()
-    found[walls.triangles[near[walls.triangles].any(axis=1)]] = True
-    return found
-
-
-def _most_triangles(walls: Walls, contours: Mapping[Label, Contour]) -> int:
-    return max(int((walls.sides == label.value).any(axis=1).sum()) for label in contours)
+    return with_neighbours(near, walls.triangles)
 
 
 def _untangled(

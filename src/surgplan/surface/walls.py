@@ -48,6 +48,10 @@ class Walls:
     sides: NDArray[np.uint16]
     seams: Bools
 
+    def count(self, value: int) -> int:
+        """How many triangles lie round one label's value."""
+        return int((self.sides == value).any(axis=1).sum())
+
     def chosen(self, value: int) -> Ints:
         """(k, 3) the triangles round one label's value, facing outward, among all vertices."""
         there = np.flatnonzero((self.sides == value).any(axis=1))
